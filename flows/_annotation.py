@@ -1,0 +1,172 @@
+"""Candidates to the reviewing page and answers back: what ``push`` and ``pull`` do."""
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from annotation.accounts import is_scripted
+from annotation.answers import ServerAnswer
+from annotation.installation import ensure_label_studio
+from annotation.page import instructions, verdict_page
+from annotation.parse import parse_annotations
+from annotation.server import LabelStudioClient
+from annotation.service import ReviewServer, start
+from annotation.tasks import question_for, task_document
+from flows._clips import clip_path, write_review_clip
+from flows._outcome import Outcome, record_run
+from flows._perception import split_dropped
+from flows._leases import waited_lease
+from flows._plan import is_current, study_videos
+from flows._stages import video_parts
+from flows._study import Study
+from flows._videos import read_video_part
+from schema.arrow import ANNOTATIONS, CANDIDATES, TASKS
+from schema.records import Anchor, Candidate, ReviewTask, VideoRecord
+from schema.rows import annotations_to_rows, candidates_from_rows, tasks_from_rows, tasks_to_rows
+from schema.tables import STUDY_KEY
+
+BATCH = 200
+"""Tasks that are imported and recorded together: a killed push loses the clips of one batch at most."""
+
+
+def current_candidates(study: Study) -> list[tuple[VideoRecord, Candidate]]:
+    """List today's candidates with their videos."""
+    found: list[tuple[VideoRecord, Candidate]] = []
+    for video in study_videos(study):
+        if is_current(study, video_parts(study, video)[CANDIDATES.name]):
+            rows = read_video_part(study, video, CANDIDATES)
+            found += [(video, candidate) for candidate in candidates_from_rows(rows)]
+    return found
+
+
+def to_push(study: Study) -> list[tuple[VideoRecord, Candidate]]:
+    """List the candidates that were never put on the page."""
+    asked = {task.candidate_id for task in tasks_from_rows(study.store.read(TASKS))}
+    return [(video, candidate) for video, candidate in current_candidates(study) if candidate.candidate_id not in asked]
+
+
+@contextmanager
+def review_client(study: Study) -> Iterator[tuple[ReviewServer, LabelStudioClient]]:
+    """Open a client of the study's review server, which is installed and started where it is not."""
+    server = start(study.layout, ensure_label_studio(), config=study.config.server)
+    with LabelStudioClient(server, timeout_seconds=study.config.server.request_timeout_seconds) as client:
+        yield server, client
+
+
+def ensure_study_project(study: Study, client: LabelStudioClient) -> int:
+    """Make the study's project on the review server, or bring its settings up to date; return its number."""
+    clips = study.layout.served / "clips"
+    clips.mkdir(parents=True, exist_ok=True)
+    return client.ensure_project(
+        title=f"{study.config.study.name}: {study.taxonomy.title}",
+        page=verdict_page(study.taxonomy),
+        instructions=instructions(study.taxonomy),
+        answers_per_task=study.config.annotate.answers_per_task,
+        clips_folder=clips,
+    )
+
+
+def push(study: Study) -> Outcome:
+    """Put every new candidate on the page, each once, however often this is called or killed."""
+    outcome = Outcome(stage="push")
+    started_ns = time.time_ns()
+    with waited_lease(study.layout, "push", STUDY_KEY):
+        waiting = to_push(study)
+        if waiting:
+            with review_client(study) as (server, client):
+                project = ensure_study_project(study, client)
+                for first in range(0, len(waiting), BATCH):
+                    outcome.rows += _push_batch(study, server, client, project, waiting[first : first + BATCH])
+            outcome.done = 1
+            record_run(study, outcome, key=STUDY_KEY, started_ns=started_ns)
+    return outcome
+
+
+def _push_batch(
+    study: Study,
+    server: ReviewServer,
+    client: LabelStudioClient,
+    project: int,
+    batch: list[tuple[VideoRecord, Candidate]],
+) -> int:
+    documents = []
+    for video, candidate in batch:
+        write_review_clip(study, video, candidate)
+        clip = clip_path(study, candidate).relative_to(study.layout.served).as_posix()
+        documents.append(task_document(candidate, taxonomy=study.taxonomy, clip=clip))
+    numbers = client.import_tasks(project, documents)
+    tasks = [
+        _review_task(study, server, project, numbers[candidate.candidate_id], video, candidate)
+        for video, candidate in batch
+    ]
+    study.store.append(TASKS, tasks_to_rows(tasks))
+    return len(tasks)
+
+
+def _review_task(
+    study: Study, server: ReviewServer, project: int, number: int, video: VideoRecord, candidate: Candidate
+) -> ReviewTask:
+    return ReviewTask(
+        candidate_id=candidate.candidate_id,
+        anchor=Anchor(
+            video_id=video.video_id, sha256=video.sha256, span=candidate.span, box_xyxy=candidate.box_xyxy
+        ),
+        taxonomy=study.taxonomy.name,
+        class_id=candidate.class_id,
+        question=question_for(candidate, study.taxonomy),
+        evidence=candidate.evidence,
+        proposer=candidate.proposer,
+        score=candidate.score,
+        reason=candidate.reason,
+        server_id=server.server_id,
+        project_number=project,
+        task_number=number,
+    )
+
+
+def pull(study: Study) -> Outcome:
+    """Record every answer that the review server holds and the study does not, as one batch."""
+    outcome = Outcome(stage="pull")
+    started_ns = time.time_ns()
+    with waited_lease(study.layout, "pull", STUDY_KEY):
+        asked = tasks_from_rows(study.store.read(TASKS))
+        if not asked:
+            outcome.notes.append("nothing was put on the page yet: `pressroom push` does that")
+            return outcome
+        known = study.store.read(ANNOTATIONS)
+        with review_client(study) as (server, client):
+            mine = {task.task_number: task for task in asked if task.server_id == server.server_id}
+            projects = sorted({task.project_number for task in mine.values()})
+            answers = [a for p in projects for a in client.list_answers(p, since_ns=_newest_ns(known))]
+        kept, outcome.dropped = split_dropped(
+            parse_annotations(
+                _rows(answers),
+                tasks=mine,
+                taxonomy=study.taxonomy,
+                pseudonym_key=study.key,
+                scripted_accounts=frozenset(a.account for a in answers if is_scripted(a.account)),
+            )
+        )
+        recorded = set(known["annotation_id"].to_pylist())
+        new = {a.annotation_id: a for a in kept if a.annotation_id not in recorded}
+        study.store.append(ANNOTATIONS, annotations_to_rows(new.values()))
+        outcome.done, outcome.rows = 1, len(new)
+        record_run(study, outcome, key=STUDY_KEY, started_ns=started_ns)
+    return outcome
+
+
+def _newest_ns(known: object) -> int | None:
+    times = known["answered_ns"].to_pylist()  # type: ignore[index]
+    return max(times) if times else None
+
+
+def _rows(answers: Iterable[ServerAnswer]) -> Iterator[dict[str, object]]:
+    for answer in answers:
+        yield {
+            "id": answer.annotation_number,
+            "task": answer.task_number,
+            "completed_by": answer.account,
+            "updated_at": answer.revision,
+            "lead_time": answer.lead_time_seconds,
+            "result": answer.result,
+        }

@@ -1,0 +1,230 @@
+"""The ``pressroom`` command; every heavy import waits until a command needs it."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from schema.errors import PipelineError, UsageError
+
+app = typer.Typer(
+    name="pressroom",
+    help="Build micro-gesture data sets from press-conference videos.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+release_app = typer.Typer(name="release", help="Look at published releases.", no_args_is_help=True)
+app.add_typer(release_app)
+
+StudyArgument = Annotated[Path, typer.Argument(metavar="STUDY", help="The study's folder, or its study.toml.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn an error that pressroom raises on purpose into one line and its exit status."""
+    try:
+        yield
+    except UsageError as error:
+        typer.echo(f"pressroom: {error}", err=True)
+        raise typer.Exit(2) from error
+    except PipelineError as error:
+        typer.echo(f"pressroom: {error}", err=True)
+        raise typer.Exit(3) from error
+
+
+def _run(location: Path, *stages: str) -> None:
+    with _told():
+        from flows._report import tell_outcome
+        from flows._runner import run_stages
+        from flows._study import open_study
+
+        study = open_study(location)
+        worst = 0
+        for outcome in run_stages(study, stages):
+            tell_outcome(outcome)
+            worst = max(worst, outcome.exit_status(tolerated_drops=study.config.run.tolerated_drops))
+        if worst:
+            raise typer.Exit(worst)
+
+
+@app.command()
+def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for the study.")]) -> None:
+    """Make a study folder with a commented study.toml to start from."""
+    with _told():
+        from flows._init import init_study
+
+        typer.echo(init_study(folder))
+
+
+@app.command()
+def doctor(
+    study: Annotated[Path | None, typer.Argument(metavar="[STUDY]", help="Also look at this study.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what is installed, what is missing and how to get it."""
+    with _told():
+        from flows._doctor import examine, tell_findings
+
+        findings = examine(study)
+        tell_findings(findings, as_json=as_json)
+        if any(not finding.good for finding in findings):
+            raise typer.Exit(3)
+
+
+@app.command()
+def demo(  # noqa: PLR0917
+    videos: Annotated[list[str] | None, typer.Argument(metavar="[URL|FILE]...", help="Videos of your own.")] = None,
+    root: Annotated[Path, typer.Option(help="Folder of the demo study.")] = Path("demo"),
+    tracker: Annotated[str | None, typer.Option(help="Tracker back end.")] = None,
+    keypoints: Annotated[str | None, typer.Option(help="Keypoint back end.")] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the review page at the end.")] = False,
+) -> None:
+    """Show the whole chain on a real video, from a link to a verified release and a running review page."""
+    with _told():
+        from flows._demo import run_demo
+
+        status = run_demo(videos or [], root=root, tracker=tracker, keypoints=keypoints, open_page=open_page)
+        if status:
+            raise typer.Exit(status)
+
+
+@app.command()
+def plan(study: StudyArgument, as_json: JsonOption = False) -> None:
+    """Tell what would be done, with hours, gigabytes and annotator minutes."""
+    with _told():
+        from flows._report import tell_plan
+        from flows._study import open_study
+
+        tell_plan(open_study(study), as_json=as_json)
+
+
+@app.command()
+def collect(study: StudyArgument) -> None:
+    """Get the videos that the study lists."""
+    _run(study, "collect")
+
+
+@app.command()
+def perceive(study: StudyArgument) -> None:
+    """Find shots, follow people and estimate keypoints in every video."""
+    _run(study, "perceive")
+
+
+@app.command()
+def propose(study: StudyArgument) -> None:
+    """Propose candidate micro-gestures from the keypoints."""
+    _run(study, "propose")
+
+
+@app.command()
+def push(study: StudyArgument) -> None:
+    """Put new candidates on the review page."""
+    _run(study, "push")
+
+
+@app.command()
+def pull(study: StudyArgument) -> None:
+    """Fetch the answers that people gave."""
+    _run(study, "pull")
+
+
+@app.command()
+def publish(study: StudyArgument) -> None:
+    """Build a release of what people agreed on."""
+    _run(study, "publish")
+
+
+@app.command()
+def run(study: StudyArgument) -> None:
+    """Collect, perceive, propose and push; picks up where it stopped."""
+    _run(study, "collect", "perceive", "propose", "push")
+
+
+@app.command()
+def up(study: Annotated[Path, typer.Argument(metavar="[STUDY]")] = Path()) -> None:
+    """Start the study's Prefect server and review server in the background."""
+    with _told():
+        from flows._services import start_services
+        from flows._study import open_study
+
+        typer.echo(start_services(open_study(study)))
+
+
+@app.command()
+def down(study: Annotated[Path, typer.Argument(metavar="[STUDY]")] = Path()) -> None:
+    """Stop the study's servers."""
+    with _told():
+        from flows._services import stop_services
+        from flows._study import open_study
+
+        typer.echo(stop_services(open_study(study)))
+
+
+@app.command()
+def status(study: StudyArgument, as_json: JsonOption = False) -> None:
+    """Tell what is done, dropped (by reason), waiting, asked and verified, and the disk it takes."""
+    with _told():
+        from flows._report import tell_status
+        from flows._study import open_study
+
+        tell_status(open_study(study), as_json=as_json)
+
+
+@app.command()
+def explain(
+    study: StudyArgument,
+    key: Annotated[str, typer.Argument(metavar="KEY", help="A video id, or `study`.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Tell why each part of a video will or will not be redone."""
+    with _told():
+        from flows._report import tell_explanation
+        from flows._study import open_study
+
+        tell_explanation(open_study(study), key, as_json=as_json)
+
+
+@app.command()
+def preview(
+    study: StudyArgument,
+    video: Annotated[str, typer.Argument(metavar="VIDEO", help="A video id.")],
+    background: Annotated[str, typer.Option(help="`picture` (keep it private) or `black`.")] = "black",
+) -> None:
+    """Draw an overlay film and a contact sheet of one video."""
+    with _told():
+        from flows._preview import preview_video
+        from flows._study import open_study
+
+        for path in preview_video(open_study(study), video, background=background):
+            typer.echo(path)
+
+
+@release_app.command("validate")
+def release_validate(
+    release: Annotated[Path, typer.Argument(metavar="RELEASE", help="The release's folder.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Check a release as an outsider would: files, keys, counts, spans, splits, privacy."""
+    with _told():
+        from flows._report import tell_validation
+
+        if not tell_validation(release, as_json=as_json):
+            raise typer.Exit(3)
+
+
+def main() -> None:
+    """Run the command; the console script's entry point."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        typer.echo("pressroom: stopped; the same command goes on from here", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""A new study: its folder, a commented study.toml, and an empty list of players."""
+
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import get_type_hints
+
+from flows._config import STUDY_FILE, StudyConfig, setting_lines
+from schema.errors import UsageError
+
+HEAD = '''# A pressroom study. Every setting that is commented out shows its default.
+# A misspelt key is an error that names the nearest valid one.
+
+[study]
+name = "{name}"
+{study_settings}
+
+# Where the videos come from; repeat the table for each source.
+#   kind = "link"    url = "https://..."            one video
+#   kind = "file"    path = "videos/one.mp4"        a local file, relative to this folder
+#   kind = "folder"  path = "videos"                every video in a folder
+#   kind = "list"    path = "private/sources.csv"   a CSV with the header location,person
+# person = "..." (or the list's second column) is a row id of private/players.csv: who is filmed. A segment of an
+# undeclared person is never published, because its split could not be proven subject-disjoint.
+[[sources]]
+kind = "list"
+path = "private/sources.csv"
+'''
+
+
+def study_template(name: str) -> str:
+    """Write the study file that shows every setting with its default and its meaning."""
+    sections = get_type_hints(StudyConfig)
+    text = HEAD.format(name=name, study_settings="\n".join(list(setting_lines(sections["study"]))[2:]))
+    for section in fields(StudyConfig):
+        if section.default_factory is not MISSING and isinstance(sections[section.name], type):
+            text += f"\n[{section.name}]\n" + "\n".join(setting_lines(sections[section.name])) + "\n"
+    return text
+
+
+def init_study(folder: Path, *, name: str | None = None) -> str:
+    """Make a study's folder; raises ``UsageError`` where there is a study already."""
+    target = folder / STUDY_FILE
+    if target.exists():
+        raise UsageError(f"{target} exists already; edit it, or choose another folder")
+    private = folder / "private"
+    private.mkdir(parents=True, exist_ok=True, mode=0o700)
+    plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in (name or folder.resolve().name).lower()).strip("-")
+    target.write_text(study_template(plain or "study"), encoding="utf-8")
+    for file, header in (("sources.csv", "location,person\n"), ("players.csv", "person_id,name\n")):
+        if not (private / file).exists():
+            (private / file).write_text(header, encoding="utf-8")
+    return (
+        f"{target} is ready. Next:\n"
+        f"  1. list your videos in {private / 'sources.csv'} and the people in {private / 'players.csv'}\n"
+        f"  2. pressroom plan {folder}\n"
+        f"  3. pressroom run {folder}"
+    )

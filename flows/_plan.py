@@ -1,0 +1,87 @@
+"""What is to do, worked out from the study file and a listing, without Prefect and without opening a video."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from flows._stages import PERCEPTION_STAGES, Part, differences, segments_part, video_parts
+from flows._study import Study
+from schema.arrow import CANDIDATES, VIDEOS
+from schema.errors import UsageError
+from schema.records import VideoRecord
+from schema.rows import videos_from_rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """Why a part will or will not be made."""
+
+    table: str
+    key: str
+    digest: str
+    current: bool
+    why: str
+
+
+def study_videos(study: Study) -> list[VideoRecord]:
+    """List the study's videos, the newest record of each, by id."""
+    newest = {video.video_id: video for video in videos_from_rows(study.store.read(VIDEOS))}
+    return [newest[video_id] for video_id in sorted(newest)]
+
+
+def study_video(study: Study, video_id: str) -> VideoRecord:
+    """Return one video of the study; raises ``UsageError`` where there is none of that id."""
+    found = [video for video in study_videos(study) if video.video_id == video_id]
+    if not found:
+        raise UsageError(f"the study has no video {video_id!r}; `pressroom status` lists them")
+    return found[0]
+
+
+def is_current(study: Study, part: Part) -> bool:
+    """Tell whether the part is on disk."""
+    return study.store.has_part(part.spec, part.key, part.digest)
+
+
+def to_perceive(study: Study, videos: Iterable[VideoRecord]) -> list[VideoRecord]:
+    """List the videos that lack a current part of perception."""
+    tables = [spec.name for spec in PERCEPTION_STAGES]
+    return [v for v in videos if not _all_current(study, video_parts(study, v), tables)]
+
+
+def _all_current(study: Study, parts: dict[str, Part], tables: list[str]) -> bool:
+    return all(is_current(study, parts[table]) for table in tables)
+
+
+def to_propose(study: Study, videos: Iterable[VideoRecord]) -> list[VideoRecord]:
+    """List the videos whose candidates are not current though their keypoints are."""
+    return [
+        v
+        for v in videos
+        if _all_current(study, parts := video_parts(study, v), ["tracks", "keypoints"])
+        and not is_current(study, parts[CANDIDATES.name])
+    ]
+
+
+def explain(study: Study, key: str) -> list[Explanation]:
+    """Say for each part of a video (or of the study) whether it is current, and what changed if not."""
+    videos = study_videos(study)
+    parts: Iterable[Part] = [
+        part for video in videos if video.video_id == key for part in video_parts(study, video).values()
+    ]
+    if key == "study":
+        parts = [segments_part(study, videos)]
+    return [_explain(study, part) for part in parts]
+
+
+def _explain(study: Study, part: Part) -> Explanation:
+    current = is_current(study, part)
+    why = "made from the same inputs and settings" if current else _why_not(study, part)
+    return Explanation(table=part.spec.name, key=part.key, digest=part.digest, current=current, why=why)
+
+
+def _why_not(study: Study, part: Part) -> str:
+    for name in study.store.parts(part.spec):
+        if name.key == part.key:
+            facts = study.store.summary(part.spec, name.key, name.digest).facts
+            return "; ".join(differences(json.loads(facts["document"]), part.document)) or "its digest changed"
+    return "never made"

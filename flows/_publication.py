@@ -1,0 +1,185 @@
+"""Answers to segments, segments to a release: what ``publish`` does."""
+
+import re
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from annotation.adjudicate import adjudicate_annotations
+from flows._collection import declared_people
+from flows._leases import waited_lease
+from flows._outcome import Outcome, record_run
+from flows._perception import split_dropped, write_part
+from flows._plan import is_current, study_videos
+from flows._stages import release_document, segments_part, video_parts
+from flows._study import Study, read_people
+from flows._videos import read_video_part
+from perception.players import choose_players
+from releases.build import ReleaseConfig, ReleaseInputs, build_release
+from releases.build import is_current as release_is_current
+from releases.privacy import ForbiddenStrings
+from releases.splits import read_splits_lock
+from schema.arrow import ANNOTATIONS, KEYPOINTS, SOURCES, TASKS, TRACKS
+from schema.errors import InvalidReleaseError
+from schema.privacy import make_subject_id
+from schema.records import Track, VideoId, VideoRecord
+from schema.rows import annotations_from_rows, segments_to_rows, tasks_from_rows, tracks_from_rows, videos_to_rows
+from schema.tables import STUDY_KEY, digest_of
+
+_VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
+
+
+def publish(study: Study) -> Outcome:
+    """Decide what people agreed on and build a release of it; the same inputs are published once.
+
+    A version that is taken by other content is never replaced: the next minor version is published instead.
+    """
+    outcome = Outcome(stage="publish")
+    started_ns = time.time_ns()
+    with waited_lease(study.layout, "publish", STUDY_KEY):
+        adjudicate(study)
+        part = segments_part(study, study_videos(study))
+        outcome.dropped += study.store.summary(part.spec, part.key, part.digest).dropped
+        published = published_release(study)
+        if published:
+            outcome.notes.append(f"{published} holds just this already")
+            return outcome
+        folder = _build(study)
+        outcome.done, outcome.rows = 1, 1
+        outcome.notes.append(str(folder))
+        record_run(study, outcome, key=STUDY_KEY, started_ns=started_ns)
+    return outcome
+
+
+def adjudicate(study: Study) -> None:
+    """Make the study's part of verified segments unless it is current."""
+    videos = study_videos(study)
+    part = segments_part(study, videos)
+    if is_current(study, part):
+        return
+    perceived = {v.video_id: v for v in videos if is_current(study, video_parts(study, v)[TRACKS.name])}
+
+    def tracks_of(video_id: VideoId) -> list[Track]:
+        video = perceived.get(video_id)
+        return tracks_from_rows(read_video_part(study, video, TRACKS)) if video else []
+
+    segments, dropped = split_dropped(
+        adjudicate_annotations(
+            annotations_from_rows(study.store.read(ANNOTATIONS)),
+            tasks=tasks_from_rows(study.store.read(TASKS)),
+            tracks_of=tracks_of,
+            sha256s={v.video_id: v.sha256 for v in perceived.values()},
+            taxonomy=study.taxonomy,
+            config=study.config.adjudicate,
+        )
+    )
+    write_part(study, part, segments_to_rows(segments), dropped)
+
+
+def published_release(study: Study) -> Path | None:
+    """Return the release that was built from today's inputs, if there is one."""
+    digests = _input_digests(study)
+    for folder in study_releases(study):
+        config = replace(_release_config(study), version=folder.name.rpartition("-")[2])
+        if release_is_current(
+            study.layout.releases, config=config, taxonomy=study.taxonomy.name, input_digests=digests
+        ):
+            return folder
+    return None
+
+
+def study_releases(study: Study) -> list[Path]:
+    """List the study's releases, oldest version first."""
+    name = _release_config(study).name
+    found = [p for p in study.layout.releases.glob(f"{name}-*") if _VERSION.fullmatch(p.name[len(name) + 1 :])]
+    return sorted(found, key=lambda p: _version(p.name[len(name) + 1 :]))
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.split("."))
+
+
+def _release_config(study: Study) -> ReleaseConfig:
+    return replace(study.config.release, name=study.config.release.name or study.config.study.name)
+
+
+def _input_digests(study: Study) -> dict[str, str]:
+    document = release_document(study, study_videos(study), subjects=_declared_subjects(study))
+    return {"release": digest_of(document), "segments": document["inputs"]["segments"]}
+
+
+def _declared_subjects(study: Study) -> dict[str, str]:
+    return {video_id: make_subject_id(study.key, person) for video_id, person in declared_people(study).items()}
+
+
+def _subject_of(study: Study, videos: list[VideoRecord]) -> dict[tuple[str, int], str | None]:
+    """Give the declared person's subject id to the player's tracks, and none to anybody else's."""
+    subjects = _declared_subjects(study)
+    found: dict[tuple[str, int], str | None] = {}
+    for video in videos:
+        subject = subjects.get(video.video_id)
+        if subject and is_current(study, video_parts(study, video)[TRACKS.name]):
+            tracks = tracks_from_rows(read_video_part(study, video, TRACKS))
+            players = choose_players(tracks, config=study.config.players)
+            found |= {(video.video_id, number): subject for number in players}
+    return found
+
+
+def _build(study: Study) -> Path:
+    videos = study_videos(study)
+    part = segments_part(study, videos)
+    by_id = {video.video_id: video for video in videos}
+    earlier = study_releases(study)
+    config = _release_config(study)
+    if earlier:
+        newest = _version(earlier[-1].name.rpartition("-")[2])
+        following = max(_version(config.version), (newest[0], newest[1] + 1, 0))
+        config = replace(config, version=".".join(map(str, following)))
+    inputs = ReleaseInputs(
+        segments=study.store.read_part(part.spec, part.key, part.digest),
+        annotations=study.store.read(ANNOTATIONS),
+        videos=videos_to_rows(videos),
+        subject_of=_subject_of(study, videos),
+        keypoints_of=lambda video_id: read_video_part(study, by_id[VideoId(video_id)], KEYPOINTS),
+        taxonomy=study.taxonomy,
+        forbidden=forbidden_strings(study),
+        dropped_counts=_dropped_counts(study),
+        input_digests=_input_digests(study),
+        earlier_splits=_earlier_splits(earlier),
+        earlier_changelog=(earlier[-1] / "CHANGELOG.md").read_text(encoding="utf-8") if earlier else "",
+    )
+    return build_release(inputs, releases_folder=study.layout.releases, config=config)
+
+
+def _earlier_splits(earlier: list[Path]) -> dict[str, str]:
+    splits: dict[str, str] = {}
+    for folder in earlier:
+        splits |= read_splits_lock(folder / "splits.lock")
+    return splits
+
+
+def _dropped_counts(study: Study) -> dict[str, int]:
+    part = segments_part(study, study_videos(study))
+    counts: dict[str, int] = {}
+    for lost in study.store.summary(part.spec, part.key, part.digest).dropped:
+        counts[lost.reason] = counts.get(lost.reason, 0) + 1
+    return counts
+
+
+def forbidden_strings(study: Study) -> ForbiddenStrings:
+    """Collect what must never be in a release: names, titles, links, native ids and file names of the sources."""
+    sources = study.store.read(SOURCES).to_pylist()
+    files = {row["location"] for row in sources if row["platform"] == "file"}
+    return ForbiddenStrings(
+        names=frozenset(read_people(study).values()) | frozenset(row["title"] for row in sources if row["title"]),
+        links=frozenset(row["location"] for row in sources),
+        native_ids=frozenset(row["native_id"] for row in sources) | frozenset(Path(name).stem for name in files),
+    )
+
+
+def newest_release(study: Study) -> Path:
+    """Return the newest release; raises ``InvalidReleaseError`` where there is none."""
+    found = study_releases(study)
+    if not found:
+        raise InvalidReleaseError(f"{study.layout.releases}: no release yet; `pressroom publish` makes one")
+    return found[-1]

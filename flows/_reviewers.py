@@ -1,0 +1,49 @@
+"""Scripted reviewers: they answer through the review server so that a demo or a test ends without waiting for people.
+
+Every answer of theirs is marked as scripted, in the records and in the release; a person's answer supersedes them.
+"""
+
+from annotation.accounts import ensure_scripted_accounts
+from annotation.page import answer_result
+from flows._annotation import review_client
+from flows._study import Study
+from schema.arrow import TASKS
+from schema.records import ReviewTask, Verdict
+from schema.rows import tasks_from_rows
+
+REVIEWERS = 3
+MOST_LEFT_OPEN = 5
+LIKELY = 0.5
+"""Score from which the second script accepts."""
+
+
+def answer_by_script(study: Study) -> int:
+    """Let three scripts answer most of the tasks; returns how many are left open for a person.
+
+    The least certain tasks are left open: a third, five at most, one at least unless there is only one.
+    """
+    recorded = tasks_from_rows(study.store.read(TASKS))
+    with review_client(study) as (server, client):
+        tasks = sorted(
+            (task for task in recorded if task.server_id == server.server_id),
+            key=lambda task: (task.score, task.candidate_id),
+        )
+        left_open = min(MOST_LEFT_OPEN, max(1, len(tasks) // 3)) if len(tasks) > 1 else 0
+        asked = tasks[left_open:]
+        for number, account in enumerate(ensure_scripted_accounts(server, study.layout, REVIEWERS)):
+            for task in asked:
+                client.annotate(task.task_number, answer_result(_verdict(number, task, asked)), account=account)
+    return left_open
+
+
+def _verdict(reviewer: int, task: ReviewTask, asked: list[ReviewTask]) -> Verdict:
+    """Decide by the proposal's score alone: one script accepts all, one the likely, one the better half.
+
+    So the best candidate always has a majority, and a weak one shows what undecided looks like.
+    """
+    if reviewer == 0:
+        return Verdict.ACCEPT
+    if reviewer == 1:
+        return Verdict.ACCEPT if task.score >= LIKELY else Verdict.REJECT
+    middle = asked[len(asked) // 2].score
+    return Verdict.ACCEPT if task.score >= middle else Verdict.UNSURE

@@ -1,0 +1,67 @@
+"""Run stages from the command line: plan first, and only where something is to do, start Prefect's engine."""
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+
+from flows._annotation import to_push
+from flows._collection import to_collect
+from flows._outcome import Outcome
+from flows._plan import study_videos, to_perceive, to_propose
+from flows._prefect import connect
+from flows._progress import showing
+from flows._publication import published_release
+from flows._study import Study
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """A stage as the command sees it."""
+
+    flow: str
+    """``module:function`` of its Prefect flow."""
+    waiting: Callable[[Study], int]
+    """How many keys it would work on."""
+
+
+STAGES: dict[str, Stage] = {
+    "collect": Stage(flow="flows.collect:collect_flow", waiting=lambda study: len(to_collect(study))),
+    "perceive": Stage(
+        flow="flows.perceive:perceive_flow", waiting=lambda study: len(to_perceive(study, study_videos(study)))
+    ),
+    "propose": Stage(
+        flow="flows.propose:propose_flow", waiting=lambda study: len(to_propose(study, study_videos(study)))
+    ),
+    "push": Stage(flow="flows.annotate:push_flow", waiting=lambda study: len(to_push(study))),
+    # only the review server knows whether people answered
+    "pull": Stage(flow="flows.annotate:pull_flow", waiting=lambda study: 1),
+    "publish": Stage(
+        flow="flows.publish:publish_flow", waiting=lambda study: int(published_release(study) is None)
+    ),
+}
+
+
+def run_stage(study: Study, name: str) -> Outcome:
+    """Run one stage to its end; nothing to do means done at once, without Prefect."""
+    stage = STAGES[name]
+    if stage.waiting(study) == 0:
+        outcome = Outcome(stage=name)
+        published = published_release(study) if name == "publish" else None
+        outcome.notes.append(f"{published} holds just this already" if published else "nothing to do")
+        return outcome
+    connect(study.layout)
+    module, _, function = stage.flow.partition(":")
+    with warnings.catch_warnings(), showing():
+        warnings.simplefilter("ignore")  # of Prefect's dependencies; the tests run with warnings as errors
+        logging.getLogger("prefect").setLevel(logging.CRITICAL)  # failures are told by the outcome, in one line
+        flow = getattr(import_module(module), function)
+        result = flow(str(study.layout.root))
+    assert isinstance(result, Outcome)
+    return result
+
+
+def run_stages(study: Study, names: tuple[str, ...]) -> Iterator[Outcome]:
+    """Run stages one after the other."""
+    for name in names:
+        yield run_stage(study, name)

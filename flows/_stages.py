@@ -1,0 +1,129 @@
+"""What each derived part depends on: the documents whose digests name the parts.
+
+A part's document holds its stage, the stage's version, the digests of its inputs, its settings, and its back end with
+the digest of its weights. Nothing is computed to know a digest, so a listing tells what is current.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from flows._backends import back_end_document
+from flows._study import Study
+from schema.arrow import ANNOTATIONS, CANDIDATES, FRAMES, KEYPOINTS, PROXIES, SEGMENTS, SHOTS, TASKS, TRACKS, TableSpec
+from schema.records import VideoRecord
+from schema.tables import STUDY_KEY, digest_of
+from schema.taxonomy import Taxonomy
+
+STAGE_VERSIONS = {"frames": 1, "shots": 1, "tracks": 1, "keypoints": 1, "proxies": 1, "candidates": 1, "segments": 1, "release": 1}
+"""Raise a stage's version when its code changes what it makes; a test compares the code's digest."""
+
+PERCEPTION_STAGES: tuple[TableSpec, ...] = (FRAMES, SHOTS, TRACKS, KEYPOINTS, PROXIES)
+"""In order; each is made for one video."""
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A derived part that the study should have."""
+
+    spec: TableSpec
+    key: str
+    document: Document
+
+    @property
+    def digest(self) -> str:
+        """The digest in the part's file name."""
+        return digest_of(self.document)
+
+
+def _document(stage: str, *, inputs: Document, settings: Document, back_end: Document | None = None) -> Document:
+    return {
+        "stage": stage,
+        "version": STAGE_VERSIONS[stage],
+        "inputs": inputs,
+        "settings": settings,
+        "back_end": back_end or {},
+    }
+
+
+def video_parts(study: Study, video: VideoRecord) -> dict[str, Part]:
+    """Return the parts of one video by table name, in the order of the stages."""
+    config = study.config
+    frames = _document("frames", inputs={"video": video.sha256}, settings={})
+    shots = _document(
+        "shots",
+        inputs={"frames": digest_of(frames)},
+        settings=asdict(config.shots),
+        back_end=back_end_document(config.back_ends, "shots"),
+    )
+    tracks = _document(
+        "tracks",
+        inputs={"shots": digest_of(shots)},
+        settings=asdict(config.tracks),
+        back_end=back_end_document(config.back_ends, "tracks"),
+    )
+    keypoints = _document(
+        "keypoints",
+        inputs={"tracks": digest_of(tracks)},
+        settings=asdict(config.keypoints),
+        back_end=back_end_document(config.back_ends, "keypoints"),
+    )
+    proxies = _document("proxies", inputs={"frames": digest_of(frames)}, settings=asdict(config.proxies))
+    candidates = _document(
+        "candidates",
+        inputs={"keypoints": digest_of(keypoints), "taxonomy": taxonomy_digest(study.taxonomy)},
+        settings=asdict(config.proposals),
+    )
+    documents = zip(
+        (*PERCEPTION_STAGES, CANDIDATES), (frames, shots, tracks, keypoints, proxies, candidates), strict=True
+    )
+    return {spec.name: Part(spec=spec, key=video.video_id, document=document) for spec, document in documents}
+
+
+def segments_part(study: Study, videos: Iterable[VideoRecord]) -> Part:
+    """Return the study's part of verified segments."""
+    tracks = {video.video_id: video_parts(study, video)["tracks"].digest for video in videos}
+    document = _document(
+        "segments",
+        inputs={
+            "annotations": study.store.recorded_digest(ANNOTATIONS),
+            "tasks": study.store.recorded_digest(TASKS),
+            "tracks": tracks,
+            "taxonomy": taxonomy_digest(study.taxonomy),
+        },
+        settings=asdict(study.config.adjudicate),
+    )
+    return Part(spec=SEGMENTS, key=STUDY_KEY, document=document)
+
+
+def release_document(study: Study, videos: Iterable[VideoRecord], *, subjects: dict[str, str]) -> Document:
+    """Return what a release depends on; its digest is in the release's manifest."""
+    videos = list(videos)
+    return _document(
+        "release",
+        inputs={
+            "segments": segments_part(study, videos).digest,
+            "keypoints": {video.video_id: video_parts(study, video)["keypoints"].digest for video in videos},
+            "subjects": subjects,
+        },
+        settings=asdict(study.config.release) | {"players": asdict(study.config.players)},
+    )
+
+
+def taxonomy_digest(taxonomy: Taxonomy) -> str:
+    """Digest a taxonomy's content."""
+    return digest_of(asdict(taxonomy))
+
+
+def differences(before: Document, after: Document, prefix: str = "") -> list[str]:
+    """Say in words what differs between two documents of a part."""
+    found: list[str] = []
+    for key in sorted(before.keys() | after.keys()):
+        old, new = before.get(key), after.get(key)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            found.append(f"{prefix}{key} was {old!r}, is {new!r}")
+    return found

@@ -1,0 +1,68 @@
+"""One study, opened: its configuration, its folders, its tables and its key."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows._config import STUDY_FILE, StudyConfig, load_config
+from schema.errors import ConfigError
+from schema.layout import StudyLayout
+from schema.privacy import load_pseudonym_key
+from schema.tables import Store
+from schema.taxonomy import Taxonomy, load_taxonomy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """What every command and flow starts from."""
+
+    config: StudyConfig
+    layout: StudyLayout
+    store: Store
+    taxonomy: Taxonomy
+    key: bytes
+    """The pseudonym key."""
+
+    @property
+    def file(self) -> Path:
+        """The study file."""
+        return self.layout.root / STUDY_FILE
+
+
+def open_study(location: str | Path) -> Study:
+    """Open the study in a folder, or the one of a ``study.toml``; makes its pseudonym key on first use.
+
+    Raises ``ConfigError`` where the study file is wrong and ``DamagedTableError`` where the key is lost though
+    something was recorded with it.
+    """
+    layout = StudyLayout.at(location)
+    if layout.root.name == STUDY_FILE:
+        layout = StudyLayout.at(layout.root.parent)
+    config = load_config(layout.root / STUDY_FILE)
+    begun = (layout.root / "RECORDED").exists()
+    return Study(
+        config=config,
+        layout=layout,
+        store=Store(layout),
+        taxonomy=load_taxonomy(config.study.taxonomy),
+        key=load_pseudonym_key(layout.private, create=not begun),
+    )
+
+
+def read_people(study: Study) -> dict[str, str]:
+    """Read the names by row id from the study's players file; a study without one knows nobody.
+
+    Raises ``ConfigError`` for a file without the columns ``person_id`` and ``name``, or an id given twice.
+    """
+    path = study.layout.root / study.config.study.players
+    if not path.exists():
+        return {}
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file)
+        if not {"person_id", "name"} <= set(reader.fieldnames or ()):
+            raise ConfigError(f"{path}: needs the columns person_id and name, got {', '.join(reader.fieldnames or ('nothing',))}")
+        rows = [(row["person_id"].strip(), (row["name"] or "").strip()) for row in reader]
+    repeated = {person for person, _ in rows if sum(person == other for other, _ in rows) > 1}
+    if repeated:
+        raise ConfigError(f"{path}: person_id {sorted(repeated)[0]!r} is given twice")
+    return dict(rows)

@@ -1,0 +1,127 @@
+"""Work on one video under its lease: perception in a child process, and proposals."""
+
+import time
+from collections.abc import Callable
+
+import pyarrow as pa
+
+from flows._isolation import Died, Failed, Finished, Limits, run_isolated
+from flows._outcome import Failure, Outcome, record_run
+from flows._leases import lease
+from flows._perception import split_dropped, write_part
+from flows._plan import is_current
+from flows._stages import PERCEPTION_STAGES, Part, video_parts
+from flows._study import Study
+from proposals.merge import inherit_ids
+from proposals.propose import propose_candidates
+from schema.arrow import CANDIDATES, KEYPOINTS, TASKS, TRACKS, TableSpec
+from schema.errors import DropReason
+from schema.records import Dropped, VideoRecord
+from schema.rows import candidates_to_rows, concatenated, keypoints_from_rows, tasks_from_rows, tracks_from_rows
+
+Progress = Callable[[str, str, int, int], None]
+"""Called with (stage, video id, frames done, frames in all)."""
+ENTRY = "flows._perception:perceive"
+ATTEMPTS = 2
+"""A child that dies is tried once more: a lost race for memory need not cost a video."""
+
+
+def perceive_video(study: Study, video: VideoRecord, progress: Progress) -> Outcome:
+    """Make the parts of perception that the video lacks, unless another runner has it in hand."""
+    outcome = Outcome(stage="perceive")
+    started_ns = time.time_ns()
+    with lease(study.layout, "perceive", video.video_id) as held:
+        if not held:
+            outcome.busy.append(video.video_id)
+            return outcome
+        missing = _missing(study, video)
+        if not missing:  # another runner finished it between the plan and now
+            return outcome
+        while missing and not outcome.failures:
+            _attempt(study, video, progress, outcome)
+            missing = _missing(study, video)
+        outcome.done = int(not outcome.failures)
+        outcome.dropped += _dropped(study, video)
+        record_run(study, outcome, key=video.video_id, started_ns=started_ns)
+    return outcome
+
+
+def _missing(study: Study, video: VideoRecord) -> list[Part]:
+    parts = video_parts(study, video)
+    return [parts[spec.name] for spec in PERCEPTION_STAGES if not is_current(study, parts[spec.name])]
+
+
+def _dropped(study: Study, video: VideoRecord) -> list[Dropped]:
+    parts = video_parts(study, video)
+    return [
+        lost
+        for spec in PERCEPTION_STAGES
+        for lost in study.store.summary(spec, video.video_id, parts[spec.name].digest).dropped
+    ] if not _missing(study, video) else []
+
+
+def _attempt(study: Study, video: VideoRecord, progress: Progress, outcome: Outcome) -> None:
+    run = study.config.run
+    limits = Limits(memory_bytes=int(run.memory_limit_gib * 2**30), seconds=run.time_limit_minutes * 60)
+    study.layout.work.mkdir(parents=True, exist_ok=True)
+    log = study.layout.work / f"{video.video_id}.log"
+
+    def report(stage: str, done: int, total: int) -> None:
+        progress(stage, video.video_id, done, total)
+
+    died: Died | None = None
+    for _ in range(ATTEMPTS):
+        arguments = (str(study.layout.root), video.video_id)
+        match run_isolated(ENTRY, arguments, limits=limits, log=log, report=report):
+            case Finished():
+                log.unlink(missing_ok=True)
+                return
+            case Failed(stage=stage, traceback=text):
+                outcome.failures.append(Failure(stage=stage, key=video.video_id, traceback=text))
+                return
+            case Died() as died:
+                if died.reason is not DropReason.CRASHED:
+                    break
+    assert died is not None
+    _write_off(study, video, died)
+
+
+def _write_off(study: Study, video: VideoRecord, died: Died) -> None:
+    """Write an empty part for the stage that killed its process twice: the next stages find nothing to do."""
+    parts = {part.spec.name: part for part in _missing(study, video)}
+    part = parts.get(died.stage) or next(iter(parts.values()))
+    lost = Dropped(stage=part.spec.name, item_id=video.video_id, reason=died.reason, detail=died.detail)
+    write_part(study, part, concatenated(part.spec, ()), [lost])
+
+
+def propose_video(study: Study, video: VideoRecord) -> Outcome:
+    """Propose the candidates of one video; a candidate that was asked before keeps its id."""
+    outcome = Outcome(stage="propose")
+    started_ns = time.time_ns()
+    part = video_parts(study, video)[CANDIDATES.name]
+    with lease(study.layout, "propose", video.video_id) as held:
+        if not held:
+            outcome.busy.append(video.video_id)
+            return outcome
+        if is_current(study, part):
+            return outcome
+        rows, dropped = _candidates(study, video)
+        write_part(study, part, rows, dropped)
+        outcome.done, outcome.rows, outcome.dropped = 1, rows.num_rows, dropped
+        record_run(study, outcome, key=video.video_id, started_ns=started_ns)
+    return outcome
+
+
+def read_video_part(study: Study, video: VideoRecord, spec: TableSpec) -> pa.Table:
+    """Read the current part of one video."""
+    return study.store.read_part(spec, video.video_id, video_parts(study, video)[spec.name].digest)
+
+
+def _candidates(study: Study, video: VideoRecord) -> tuple[pa.Table, list[Dropped]]:
+    tracks = {track.track_number: track for track in tracks_from_rows(read_video_part(study, video, TRACKS))}
+    sequences = keypoints_from_rows(read_video_part(study, video, KEYPOINTS))
+    people = ((tracks[sequence.track_number], sequence) for sequence in sequences)
+    proposed = propose_candidates(people, sha256=video.sha256, taxonomy=study.taxonomy, config=study.config.proposals)
+    kept, dropped = split_dropped(proposed)
+    asked = [t for t in tasks_from_rows(study.store.read(TASKS)) if t.anchor.sha256 == video.sha256]
+    return candidates_to_rows(inherit_ids(kept, asked)), dropped

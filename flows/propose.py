@@ -1,0 +1,30 @@
+"""Propose: the keypoints of every video become candidates for people to judge."""
+
+from prefect import flow
+
+from flows._flowkit import run_tasks, summarised
+from flows._outcome import Outcome
+from flows._plan import study_video, study_videos, to_propose
+from flows._study import open_study
+from flows._videos import propose_video
+
+
+def _propose(root: str, key: str) -> Outcome:
+    study = open_study(root)
+    return propose_video(study, study_video(study, key))
+
+
+@flow(name="propose")
+def propose_flow(study: str) -> Outcome:
+    """Propose candidates wherever keypoints are current and candidates are not.
+
+    Args:
+        study: The study's folder.
+    """
+    opened = open_study(study)
+    outcome = Outcome(stage="propose")
+    with summarised(outcome):
+        video_ids = [video.video_id for video in to_propose(opened, study_videos(opened))]
+        workers = opened.config.run.workers
+        run_tasks(_propose, root=study, keys=video_ids, workers=workers, outcome=outcome)
+    return outcome

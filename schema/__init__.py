@@ -1,0 +1,1 @@
+"""What the data is: records, tables, time, taxonomies, errors. Imports nothing of pressroom."""

@@ -1,0 +1,117 @@
+"""The error tree of pressroom, on one page.
+
+    PipelineError
+    |-- ItemError                one item can't go on: the stage yields ``Dropped`` and takes the next one
+    `-- RunError                 the run can't go on
+        |-- UsageError           the call or the study file is wrong (exit status 2)
+        |   `-- ConfigError      a key of study.toml
+        |-- MissingPartError     a program, package, weight file or back end that is not there
+        |-- DamagedTableError    a recorded table lost a batch, or a part can't be read
+        |-- StoreFullError       the disk is full
+        |-- ServiceError         Label Studio or Prefect does not answer as it should
+        |-- LeaseHeldError       another runner holds the study-wide lease
+        `-- InvalidReleaseError  a release that must not be published
+
+A message names the thing, what is wrong with it, and what to do about it.
+"""
+
+from enum import StrEnum
+
+
+class DropReason(StrEnum):
+    """Why an item was left out; the same words in tables, logs and ``pressroom status``."""
+
+    MISSING = "missing"
+    """No such file."""
+    EMPTY = "empty"
+    """The file has 0 bytes."""
+    UNREADABLE = "unreadable"
+    """No frame can be read: not a video, or a container without its index."""
+    NO_VIDEO = "no_video"
+    """The container holds no video stream."""
+    NOT_FOUND = "not_found"
+    """The link answers 404 or 410."""
+    REFUSED = "refused"
+    """The link answers another refusal: 401, 403, 451."""
+    NETWORK = "network"
+    """No answer, a broken connection, a time-out or a server error."""
+    INCOMPLETE = "incomplete"
+    """Fewer bytes arrived than the server announced."""
+    UNSUPPORTED = "unsupported"
+    """The link leads to no video that can be downloaded."""
+    NO_PERSON = "no_person"
+    """Nobody was found."""
+    TOO_SHORT = "too_short"
+    """People were found, each for too short a time to judge a gesture."""
+    NO_KEYPOINTS = "no_keypoints"
+    """A person was followed, but no body part was seen well enough."""
+    NO_MOVEMENT = "no_movement"
+    """A person was seen, but neither a contact nor a movement stood out."""
+    OVER_BUDGET = "over_budget"
+    """A candidate beyond the number that is kept for each track minute."""
+    CRASHED = "crashed"
+    """The process that worked on the item was killed by a signal, twice."""
+    OUT_OF_MEMORY = "out_of_memory"
+    """The process that worked on the item passed its memory limit."""
+    TIMED_OUT = "timed_out"
+    """The process that worked on the item passed its time limit."""
+    INVALID_ANSWER = "invalid_answer"
+    """An answer that the reviewing page can't give."""
+    ORPHANED = "orphaned"
+    """A judged span where no person is followed any more."""
+    REJECTED = "rejected"
+    """Most people said that there is no micro-gesture."""
+    UNDECIDED = "undecided"
+    """Too few answers, or no majority."""
+    UNKNOWN_SUBJECT = "unknown_subject"
+    """Nobody declared who the person is."""
+
+
+class PipelineError(Exception):
+    """Base of every error that pressroom raises on purpose."""
+
+
+class ItemError(PipelineError):
+    """One item can't be processed; the stage turns it into a ``Dropped`` row and goes on."""
+
+    def __init__(self, reason: DropReason, detail: str) -> None:
+        """Keep the typed reason beside the words."""
+        super().__init__(f"{reason}: {detail}")
+        self.reason = reason
+        self.detail = detail
+
+
+class RunError(PipelineError):
+    """The run can't go on; the command prints the message as one line."""
+
+
+class UsageError(RunError):
+    """The call is wrong: exit status 2."""
+
+
+class ConfigError(UsageError):
+    """The study file is wrong: the message names the key's path and the nearest valid one."""
+
+
+class MissingPartError(RunError):
+    """A program, package, weight file or back end is missing: the message says how to get it."""
+
+
+class DamagedTableError(RunError):
+    """A table can't be trusted: the message names what to restore or to delete."""
+
+
+class StoreFullError(RunError):
+    """The disk is full: nothing was damaged, the message says how much room is needed."""
+
+
+class ServiceError(RunError):
+    """Label Studio or Prefect is not there or does not answer as it should."""
+
+
+class LeaseHeldError(RunError):
+    """Another runner works on the same study-wide stage."""
+
+
+class InvalidReleaseError(RunError):
+    """A release that must not be published, or a folder that is none."""

@@ -1,0 +1,329 @@
+"""Records to Arrow rows and back, one pair of functions a table."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schema.arrow import (
+    ANNOTATIONS,
+    CANDIDATES,
+    FIXED_POINT_PER_PIXEL,
+    FRAMES,
+    KEYPOINTS,
+    SCORE_STEPS,
+    SEGMENTS,
+    SHOTS,
+    TASKS,
+    TRACKS,
+    VIDEOS,
+    TableSpec,
+)
+from schema.records import (
+    KEYPOINT_COUNT,
+    Anchor,
+    Annotation,
+    Candidate,
+    CandidateId,
+    FrameTimes,
+    KeypointSequence,
+    Part,
+    ReviewTask,
+    Shot,
+    Track,
+    Verdict,
+    VerifiedSegment,
+    VideoFlag,
+    VideoId,
+    VideoRecord,
+)
+from schema.timespan import TimeSpan
+
+BOX_COLUMNS = ("box_x1", "box_y1", "box_x2", "box_y2")
+Row = dict[str, Any]
+
+
+def table_of(spec: TableSpec, rows: Iterable[Row]) -> pa.Table:
+    """Build a table with the spec's exact columns; a missing or surplus key raises ``KeyError``."""
+    rows = list(rows)
+    names = set(spec.schema.names)
+    for row in rows:
+        if row.keys() != names:
+            raise KeyError(f"table {spec.name}: columns differ: {sorted(names.symmetric_difference(row.keys()))}")
+    return pa.Table.from_pylist(rows, schema=spec.schema)
+
+
+def _plain(record: object, *, leave_out: Sequence[str] = ()) -> Row:
+    return {f.name: getattr(record, f.name) for f in fields(record) if f.name not in leave_out}  # type: ignore[arg-type]
+
+
+def _span_row(span: TimeSpan) -> Row:
+    return {"start_ns": span.start_ns, "end_ns": span.end_ns}
+
+
+def _span(row: Row) -> TimeSpan:
+    return TimeSpan(start_ns=row["start_ns"], end_ns=row["end_ns"])
+
+
+def _anchor_row(anchor: Anchor) -> Row:
+    box = dict(zip(BOX_COLUMNS, anchor.box_xyxy, strict=True))
+    return {"video_id": anchor.video_id, "sha256": anchor.sha256, **_span_row(anchor.span), **box}
+
+
+def _box(row: Row) -> tuple[float, float, float, float]:
+    x1, y1, x2, y2 = (row[name] for name in BOX_COLUMNS)
+    return x1, y1, x2, y2
+
+
+def _anchor(row: Row) -> Anchor:
+    return Anchor(video_id=VideoId(row["video_id"]), sha256=row["sha256"], span=_span(row), box_xyxy=_box(row))
+
+
+def videos_to_rows(videos: Iterable[VideoRecord]) -> pa.Table:
+    """Turn video records into rows of *videos*."""
+    return table_of(VIDEOS, (_video_row(v) for v in videos))
+
+
+def _video_row(video: VideoRecord) -> Row:
+    row = _plain(video, leave_out=("average_rate", "header_rate", "flags"))
+    for name in ("average_rate", "header_rate"):
+        rate: Fraction = getattr(video, name)
+        row[f"{name}_numerator"], row[f"{name}_denominator"] = rate.numerator, rate.denominator
+    return row | {"flags": ",".join(sorted(video.flags))}
+
+
+def videos_from_rows(table: pa.Table) -> list[VideoRecord]:
+    """Read video records back."""
+    return [_video(row) for row in table.to_pylist()]
+
+
+def _video(row: Row) -> VideoRecord:
+    for name in ("average_rate", "header_rate"):
+        row[name] = Fraction(row.pop(f"{name}_numerator"), row.pop(f"{name}_denominator"))
+    row["flags"] = tuple(VideoFlag(flag) for flag in row["flags"].split(",") if flag)
+    return VideoRecord(**row)
+
+
+def frame_times_to_rows(times: FrameTimes) -> pa.Table:
+    """Turn the frame times of one video into rows of *frames*."""
+    count = times.times_ns.shape[0]
+    ends_ns = np.append(times.times_ns[1:], np.int64(times.end_ns))
+    columns = [
+        pa.array(np.arange(count, dtype=np.int32)),
+        pa.array(times.pts),
+        pa.array(times.times_ns),
+        pa.array(ends_ns),
+        pa.array(times.flags),
+        pa.array(np.full(count, times.time_base.numerator, dtype=np.int64)),
+        pa.array(np.full(count, times.time_base.denominator, dtype=np.int64)),
+        pa.array([times.sha256] * count),
+    ]
+    return pa.Table.from_arrays(columns, schema=FRAMES.schema)
+
+
+def frame_times_from_rows(table: pa.Table, *, video_id: VideoId) -> FrameTimes:
+    """Read the frame times of one video back."""
+    return FrameTimes(
+        video_id=video_id,
+        sha256=table["sha256"][0].as_py(),
+        time_base=Fraction(table["time_base_numerator"][0].as_py(), table["time_base_denominator"][0].as_py()),
+        pts=table["pts"].to_numpy(),
+        times_ns=table["time_ns"].to_numpy(),
+        flags=table["time_flag"].to_numpy(),
+        end_ns=table["end_ns"][-1].as_py(),
+    )
+
+
+def shots_to_rows(shots: Iterable[Shot]) -> pa.Table:
+    """Turn shots into rows of *shots*."""
+    return table_of(SHOTS, (_plain(s, leave_out=("span",)) | _span_row(s.span) for s in shots))
+
+
+def shots_from_rows(table: pa.Table) -> list[Shot]:
+    """Read shots back."""
+    return [
+        Shot(
+            video_id=VideoId(row["video_id"]),
+            shot_number=row["shot_number"],
+            first_frame=row["first_frame"],
+            end_frame=row["end_frame"],
+            span=_span(row),
+        )
+        for row in table.to_pylist()
+    ]
+
+
+def track_to_rows(track: Track) -> pa.Table:
+    """Turn one track into rows of *tracks*."""
+    count = track.frame_indices.shape[0]
+    columns = [
+        pa.array([track.video_id] * count),
+        pa.array(np.full(count, track.track_number, dtype=np.int32)),
+        pa.array(np.full(count, track.shot_number, dtype=np.int32)),
+        pa.array(track.frame_indices),
+        pa.array(track.times_ns),
+        *(pa.array(np.ascontiguousarray(track.boxes_xyxy[:, side])) for side in range(4)),
+        pa.array(track.scores),
+    ]
+    return pa.Table.from_arrays(columns, schema=TRACKS.schema)
+
+
+def _groups(table: pa.Table) -> list[pa.Table]:
+    numbers = table["track_number"].to_numpy()
+    return [table.filter(pc.equal(table["track_number"], int(n))) for n in np.unique(numbers)]
+
+
+def tracks_from_rows(table: pa.Table) -> list[Track]:
+    """Read the tracks of one video back, by track number."""
+    return [_track(rows) for rows in _groups(table)]
+
+
+def _track(rows: pa.Table) -> Track:
+    return Track(
+        video_id=VideoId(rows["video_id"][0].as_py()),
+        track_number=rows["track_number"][0].as_py(),
+        shot_number=rows["shot_number"][0].as_py(),
+        frame_indices=rows["frame_index"].to_numpy(),
+        times_ns=rows["time_ns"].to_numpy(),
+        boxes_xyxy=np.stack([rows[side].to_numpy() for side in ("x1", "y1", "x2", "y2")], axis=1),
+        scores=rows["score"].to_numpy(),
+    )
+
+
+WIDE_KEYPOINTS_SCHEMA = pa.schema(
+    [f.with_type(pa.int32()) if pa.types.is_int16(f.type) else f for f in KEYPOINTS.schema]
+)
+"""*keypoints* of a picture larger than 2047 px."""
+
+
+def keypoints_to_rows(sequence: KeypointSequence) -> pa.Table:
+    """Turn one track's keypoints into rows of *keypoints*, rounded to 1/16 px and 1/255.
+
+    Positions are int16; where one lies beyond 2047 px (pictures larger than that) all of them are int32. On disk the
+    two are the same: Parquet packs both as INT32 deltas.
+    """
+    count = sequence.frame_indices.shape[0]
+    seen = sequence.scores > 0
+    scaled = np.rint(np.nan_to_num(sequence.keypoints_xy) * FIXED_POINT_PER_PIXEL)
+    fits = bool(np.all(np.abs(scaled) <= np.iinfo(np.int16).max))
+    positions = scaled.astype(np.int16 if fits else np.int32)
+    # a seen point keeps a score of at least one step: 0 means "not seen"
+    steps = np.where(seen, np.clip(np.rint(sequence.scores * SCORE_STEPS), 1, SCORE_STEPS), 0).astype(np.uint8)
+    columns = [
+        pa.array([sequence.video_id] * count),
+        pa.array(np.full(count, sequence.track_number, dtype=np.int32)),
+        pa.array(sequence.frame_indices),
+        pa.array(sequence.times_ns),
+        *(pa.array(np.ascontiguousarray(sequence.parts_seen[:, part])) for part in Part),
+    ]
+    for k in range(KEYPOINT_COUNT):
+        unseen = ~seen[:, k]
+        columns += [
+            pa.array(np.ascontiguousarray(positions[:, k, 0]), mask=unseen),
+            pa.array(np.ascontiguousarray(positions[:, k, 1]), mask=unseen),
+            pa.array(np.ascontiguousarray(steps[:, k])),
+        ]
+    return pa.Table.from_arrays(columns, schema=KEYPOINTS.schema if fits else WIDE_KEYPOINTS_SCHEMA)
+
+
+def keypoints_from_rows(table: pa.Table) -> list[KeypointSequence]:
+    """Read the keypoint sequences of one video back, by track number."""
+    return [_sequence(rows) for rows in _groups(table)]
+
+
+def _values(column: pa.ChunkedArray) -> npt.NDArray[Any]:
+    return np.asarray(column.fill_null(0).to_numpy())
+
+
+def _sequence(rows: pa.Table) -> KeypointSequence:
+    count = rows.num_rows
+    keypoints_xy = np.empty((count, KEYPOINT_COUNT, 2), dtype=np.float32)
+    scores = np.empty((count, KEYPOINT_COUNT), dtype=np.float32)
+    for k in range(KEYPOINT_COUNT):
+        keypoints_xy[:, k, 0] = _values(rows[f"k{k:03d}_x"])
+        keypoints_xy[:, k, 1] = _values(rows[f"k{k:03d}_y"])
+        scores[:, k] = _values(rows[f"k{k:03d}_score"])
+    keypoints_xy /= FIXED_POINT_PER_PIXEL
+    keypoints_xy[scores == 0] = np.nan
+    return KeypointSequence(
+        video_id=VideoId(rows["video_id"][0].as_py()),
+        track_number=rows["track_number"][0].as_py(),
+        frame_indices=rows["frame_index"].to_numpy(),
+        times_ns=rows["time_ns"].to_numpy(),
+        keypoints_xy=keypoints_xy,
+        scores=(scores / SCORE_STEPS).astype(np.float32),
+        parts_seen=np.stack([rows[f"{part.name.lower()}_seen"].to_numpy() for part in Part], axis=1),
+    )
+
+
+def candidates_to_rows(candidates: Iterable[Candidate]) -> pa.Table:
+    """Turn candidates into rows of *candidates*."""
+    return table_of(CANDIDATES, (_candidate_row(c) for c in candidates))
+
+
+def _candidate_row(candidate: Candidate) -> Row:
+    row = _plain(candidate, leave_out=("span", "box_xyxy"))
+    return row | _span_row(candidate.span) | dict(zip(BOX_COLUMNS, candidate.box_xyxy, strict=True))
+
+
+def candidates_from_rows(table: pa.Table) -> list[Candidate]:
+    """Read candidates back."""
+    kept = ("candidate_id", "video_id", "track_number", "class_id", "evidence", "proposer", "score", "reason")
+    return [
+        Candidate(**{name: row[name] for name in kept}, span=_span(row), box_xyxy=_box(row))
+        for row in table.to_pylist()
+    ]
+
+
+def tasks_to_rows(tasks: Iterable[ReviewTask]) -> pa.Table:
+    """Turn review tasks into rows of *tasks*."""
+    return table_of(TASKS, (_plain(t, leave_out=("anchor",)) | _anchor_row(t.anchor) for t in tasks))
+
+
+def tasks_from_rows(table: pa.Table) -> list[ReviewTask]:
+    """Read review tasks back."""
+    kept = [f.name for f in fields(ReviewTask) if f.name != "anchor"]
+    return [ReviewTask(**{name: row[name] for name in kept}, anchor=_anchor(row)) for row in table.to_pylist()]
+
+
+def annotations_to_rows(annotations: Iterable[Annotation]) -> pa.Table:
+    """Turn annotations into rows of *annotations*."""
+    return table_of(ANNOTATIONS, (_plain(a, leave_out=("anchor",)) | _anchor_row(a.anchor) for a in annotations))
+
+
+def annotations_from_rows(table: pa.Table) -> list[Annotation]:
+    """Read annotations back."""
+    kept = [f.name for f in fields(Annotation) if f.name not in ("anchor", "verdict", "candidate_id")]
+    return [
+        Annotation(
+            **{name: row[name] for name in kept},
+            candidate_id=CandidateId(row["candidate_id"]),
+            verdict=Verdict(row["verdict"]),
+            anchor=_anchor(row),
+        )
+        for row in table.to_pylist()
+    ]
+
+
+def segments_to_rows(segments: Iterable[VerifiedSegment]) -> pa.Table:
+    """Turn verified segments into rows of *segments*."""
+    return table_of(SEGMENTS, (_plain(s, leave_out=("span",)) | _span_row(s.span) for s in segments))
+
+
+def segments_from_rows(table: pa.Table) -> list[VerifiedSegment]:
+    """Read verified segments back."""
+    kept = [f.name for f in fields(VerifiedSegment) if f.name != "span"]
+    return [VerifiedSegment(**{name: row[name] for name in kept}, span=_span(row)) for row in table.to_pylist()]
+
+
+def concatenated(
+    spec: TableSpec, tables: Iterable[pa.Table], *, order: Callable[[pa.Table], pa.Table] | None = None
+) -> pa.Table:
+    """Join tables of one spec; no table at all gives the empty one."""
+    whole = pa.concat_tables([spec.schema.empty_table(), *tables], promote_options="permissive")
+    return order(whole) if order else whole

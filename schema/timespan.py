@@ -1,0 +1,61 @@
+"""Time: half-open spans of integer nanoseconds, and the frame times of one video file."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Self
+
+NS_PER_SECOND = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class TimeSpan:
+    """A half-open span ``[start_ns, end_ns)``; the origin is the first displayed frame of the video."""
+
+    start_ns: int
+    end_ns: int
+
+    def __post_init__(self) -> None:
+        """Refuse an empty, reversed or negative span (``ValueError``)."""
+        if not 0 <= self.start_ns < self.end_ns:
+            raise ValueError(f"a span needs 0 <= start_ns < end_ns, got {self.start_ns} and {self.end_ns}")
+
+    @property
+    def duration_ns(self) -> int:
+        """Length in nanoseconds, always positive."""
+        return self.end_ns - self.start_ns
+
+    @property
+    def middle_ns(self) -> int:
+        """The instant half-way, rounded down."""
+        return (self.start_ns + self.end_ns) // 2
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds, for messages and plots."""
+        return self.duration_ns / NS_PER_SECOND
+
+    def contains(self, instant_ns: int) -> bool:
+        """Tell whether the instant lies in the span (its end does not)."""
+        return self.start_ns <= instant_ns < self.end_ns
+
+    def overlap_ns(self, other: Self) -> int:
+        """Return the shared length in nanoseconds, 0 when the spans do not meet."""
+        return max(0, min(self.end_ns, other.end_ns) - max(self.start_ns, other.start_ns))
+
+    def gap_ns(self, other: Self) -> int:
+        """Return the length between two spans, 0 when they touch or overlap."""
+        return max(0, max(self.start_ns, other.start_ns) - min(self.end_ns, other.end_ns))
+
+    def hull(self, other: Self) -> "TimeSpan":
+        """Return the shortest span that holds both."""
+        return TimeSpan(start_ns=min(self.start_ns, other.start_ns), end_ns=max(self.end_ns, other.end_ns))
+
+    def temporal_iou(self, other: Self) -> float:
+        """Return intersection over union of the two spans, in 0..1."""
+        shared_ns = self.overlap_ns(other)
+        return shared_ns / (self.duration_ns + other.duration_ns - shared_ns)
+
+
+def ticks_to_ns(ticks: int, time_base: Fraction) -> int:
+    """Convert a count of ``time_base`` ticks to nanoseconds, rounded down, without a float on the way."""
+    return ticks * time_base.numerator * NS_PER_SECOND // time_base.denominator
