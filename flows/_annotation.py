@@ -4,8 +4,9 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from annotation.accounts import is_scripted
 from annotation.answers import ServerAnswer
+
+from annotation.accounts import is_scripted
 from annotation.installation import ensure_label_studio
 from annotation.page import instructions, verdict_page
 from annotation.parse import parse_annotations
@@ -13,36 +14,18 @@ from annotation.server import LabelStudioClient
 from annotation.service import ReviewServer, start
 from annotation.tasks import question_for, task_document
 from flows._clips import clip_path, write_review_clip
+from flows._leases import waited_lease
 from flows._outcome import Outcome, record_run
 from flows._perception import split_dropped
-from flows._leases import waited_lease
-from flows._plan import is_current, study_videos
-from flows._stages import video_parts
+from flows._plan import to_push
 from flows._study import Study
-from flows._videos import read_video_part
-from schema.arrow import ANNOTATIONS, CANDIDATES, TASKS
+from schema.arrow import ANNOTATIONS, TASKS
 from schema.records import Anchor, Candidate, ReviewTask, VideoRecord
-from schema.rows import annotations_to_rows, candidates_from_rows, tasks_from_rows, tasks_to_rows
+from schema.rows import annotations_to_rows, tasks_from_rows, tasks_to_rows
 from schema.tables import STUDY_KEY
 
 BATCH = 200
 """Tasks that are imported and recorded together: a killed push loses the clips of one batch at most."""
-
-
-def current_candidates(study: Study) -> list[tuple[VideoRecord, Candidate]]:
-    """List today's candidates with their videos."""
-    found: list[tuple[VideoRecord, Candidate]] = []
-    for video in study_videos(study):
-        if is_current(study, video_parts(study, video)[CANDIDATES.name]):
-            rows = read_video_part(study, video, CANDIDATES)
-            found += [(video, candidate) for candidate in candidates_from_rows(rows)]
-    return found
-
-
-def to_push(study: Study) -> list[tuple[VideoRecord, Candidate]]:
-    """List the candidates that were never put on the page."""
-    asked = {task.candidate_id for task in tasks_from_rows(study.store.read(TASKS))}
-    return [(video, candidate) for video, candidate in current_candidates(study) if candidate.candidate_id not in asked]
 
 
 @contextmanager
@@ -96,7 +79,7 @@ def _push_batch(
         documents.append(task_document(candidate, taxonomy=study.taxonomy, clip=clip))
     numbers = client.import_tasks(project, documents)
     tasks = [
-        _review_task(study, server, project, numbers[candidate.candidate_id], video, candidate)
+        _review_task(study, candidate, video=video, server=server, place=(project, numbers[candidate.candidate_id]))
         for video, candidate in batch
     ]
     study.store.append(TASKS, tasks_to_rows(tasks))
@@ -104,13 +87,11 @@ def _push_batch(
 
 
 def _review_task(
-    study: Study, server: ReviewServer, project: int, number: int, video: VideoRecord, candidate: Candidate
+    study: Study, candidate: Candidate, *, video: VideoRecord, server: ReviewServer, place: tuple[int, int]
 ) -> ReviewTask:
     return ReviewTask(
         candidate_id=candidate.candidate_id,
-        anchor=Anchor(
-            video_id=video.video_id, sha256=video.sha256, span=candidate.span, box_xyxy=candidate.box_xyxy
-        ),
+        anchor=Anchor(video_id=video.video_id, sha256=video.sha256, span=candidate.span, box_xyxy=candidate.box_xyxy),
         taxonomy=study.taxonomy.name,
         class_id=candidate.class_id,
         question=question_for(candidate, study.taxonomy),
@@ -119,8 +100,8 @@ def _review_task(
         score=candidate.score,
         reason=candidate.reason,
         server_id=server.server_id,
-        project_number=project,
-        task_number=number,
+        project_number=place[0],
+        task_number=place[1],
     )
 
 

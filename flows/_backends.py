@@ -1,6 +1,6 @@
 """The back ends that a study names: built with their settings, and described for the digests of parts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -23,16 +23,21 @@ def build_back_end(chosen: BackEndsSection, stage: str) -> Any:  # noqa: ANN401 
 
     Raises ``ConfigError`` for an unknown name or setting and ``MissingPartError`` where its library is not installed.
     """
-    back_end = load_back_end(BACK_ENDS[stage], getattr(chosen, stage), key=f"back_ends.{stage}")
-    settings = getattr(chosen, f"{stage}_settings")
-    return back_end(check_settings(settings, back_end.config_type, prefix=f"back_ends.{stage}_settings."))
+    back_end, config = _chosen(chosen, stage)
+    return back_end(config)
 
 
 def back_end_document(chosen: BackEndsSection, stage: str) -> dict[str, Any]:
     """Say with which back end, settings and weights a part is made."""
-    back_end = build_back_end(chosen, stage)
+    back_end, config = _chosen(chosen, stage)
     return {
         "name": getattr(chosen, stage),
-        "settings": asdict(back_end.config),
-        "weights": back_end.weights_digest,
+        "settings": asdict(config),
+        "weights": back_end(config).weights_digest,
     }
+
+
+def _chosen(chosen: BackEndsSection, stage: str) -> tuple[Callable[[Any], Any], Any]:
+    back_end = load_back_end(BACK_ENDS[stage], getattr(chosen, stage), key=f"back_ends.{stage}")
+    settings = getattr(chosen, f"{stage}_settings")
+    return back_end, check_settings(settings, back_end.config_type, prefix=f"back_ends.{stage}_settings.")

@@ -77,7 +77,7 @@ def doctor(
 
 
 @app.command()
-def demo(  # noqa: PLR0917
+def demo(
     videos: Annotated[list[str] | None, typer.Argument(metavar="[URL|FILE]...", help="Videos of your own.")] = None,
     root: Annotated[Path, typer.Option(help="Folder of the demo study.")] = Path("demo"),
     tracker: Annotated[str | None, typer.Option(help="Tracker back end.")] = None,

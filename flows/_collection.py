@@ -99,13 +99,14 @@ def _take_in(study: Study, entry: SourceEntry) -> Dropped | None:
 
 
 def _keep(study: Study, fetched: Fetched) -> Dropped | None:
-    """Probe the file and take it into the store; a file that holds no video is deleted."""
+    """Probe the file and take it into the store; the work folder keeps nothing."""
     try:
         record = probe_video(fetched.path, video_id=fetched.video_id, sha256=fetched.sha256)
+        MediaStore(study.layout).add(fetched.path, sha256=fetched.sha256)
     except ItemError as error:
-        fetched.path.unlink()
         return Dropped(stage="collect", item_id=fetched.entry.source_id, reason=error.reason, detail=error.detail)
-    MediaStore(study.layout).add(fetched.path, sha256=fetched.sha256)
+    finally:
+        fetched.path.unlink()
     study.store.append(VIDEOS, videos_to_rows([record]))
     return None
 
@@ -139,4 +140,3 @@ def declared_people(study: Study) -> dict[str, str]:
         if person:
             people.setdefault(row["video_id"], set()).add(person)
     return {video_id: next(iter(found)) for video_id, found in people.items() if len(found) == 1}
-

@@ -64,7 +64,7 @@ class BackEndsSection:
     keypoints: str = "mediapipe"
     """Keypoint estimator."""
     shots_settings: dict[str, Any] = field(default_factory=dict)
-    """Settings of the shot detector: `pressroom doctor` lists them."""
+    """Settings of the shot detector: the fields of its config class (docs/back-ends.md)."""
     tracks_settings: dict[str, Any] = field(default_factory=dict)
     """Settings of the tracker."""
     keypoints_settings: dict[str, Any] = field(default_factory=dict)

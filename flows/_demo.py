@@ -31,9 +31,7 @@ CONFIG = Path(__file__).parents[1] / "configs" / "demo.toml"
 SAMPLE_NAME = "press-conference.mp4"
 
 
-def run_demo(
-    videos: Sequence[str], *, root: Path, tracker: str | None, keypoints: str | None, open_page: bool
-) -> int:
+def run_demo(videos: Sequence[str], *, root: Path, tracker: str | None, keypoints: str | None, open_page: bool) -> int:
     """Run the demo in a study at ``root``, which is made or gone on with; returns the exit status."""
     started = time.monotonic()
     _make_study(root, tracker=tracker, keypoints=keypoints)
@@ -167,4 +165,3 @@ def _tell_release(study: Study) -> None:
         f'  segments = pl.read_parquet("{folder}/data/segments-*.parquet")\n'
         '  print(segments.select("class_name", "start_ns", "end_ns", "agreement", "description"))'
     )
-

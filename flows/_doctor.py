@@ -80,7 +80,10 @@ def _study(location: Path) -> Iterator[Finding]:
     yield Finding(what="study.toml", good=True, detail=f"{study.config.study.name}, {study.taxonomy.title}")
     free = shutil.disk_usage(study.layout.root).free
     yield Finding(
-        what="free disk", good=free > LOW_DISK_BYTES, detail=f"{free / 1e9:.1f} GB", remedy="make room before a long run"
+        what="free disk",
+        good=free > LOW_DISK_BYTES,
+        detail=f"{free / 1e9:.1f} GB",
+        remedy="make room before a long run",
     )
 
 

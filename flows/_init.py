@@ -7,7 +7,7 @@ from typing import get_type_hints
 from flows._config import STUDY_FILE, StudyConfig, setting_lines
 from schema.errors import UsageError
 
-HEAD = '''# A pressroom study. Every setting that is commented out shows its default.
+HEAD = """# A pressroom study. Every setting that is commented out shows its default.
 # A misspelt key is an error that names the nearest valid one.
 
 [study]
@@ -16,15 +16,15 @@ name = "{name}"
 
 # Where the videos come from; repeat the table for each source.
 #   kind = "link"    url = "https://..."            one video
-#   kind = "file"    path = "videos/one.mp4"        a local file, relative to this folder
-#   kind = "folder"  path = "videos"                every video in a folder
+#   kind = "file"    path = "recordings/one.mp4"    a local file, relative to this folder
+#   kind = "folder"  path = "recordings"            every video in a folder
 #   kind = "list"    path = "private/sources.csv"   a CSV with the header location,person
 # person = "..." (or the list's second column) is a row id of private/players.csv: who is filmed. A segment of an
 # undeclared person is never published, because its split could not be proven subject-disjoint.
 [[sources]]
 kind = "list"
 path = "private/sources.csv"
-'''
+"""
 
 
 def study_template(name: str) -> str:
@@ -44,7 +44,9 @@ def init_study(folder: Path, *, name: str | None = None) -> str:
         raise UsageError(f"{target} exists already; edit it, or choose another folder")
     private = folder / "private"
     private.mkdir(parents=True, exist_ok=True, mode=0o700)
-    plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in (name or folder.resolve().name).lower()).strip("-")
+    plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in (name or folder.resolve().name).lower()).strip(
+        "-"
+    )
     target.write_text(study_template(plain or "study"), encoding="utf-8")
     for file, header in (("sources.csv", "location,person\n"), ("players.csv", "person_id,name\n")):
         if not (private / file).exists():

@@ -26,7 +26,12 @@ STALE_AFTER_S = 60.0
 def _owner() -> dict[str, object]:
     process = psutil.Process()
     # a process id alone may be used again by another process; its start time tells them apart
-    return {"host": socket.gethostname(), "pid": process.pid, "started": process.create_time(), "thread": threading.get_ident()}
+    return {
+        "host": socket.gethostname(),
+        "pid": process.pid,
+        "started": process.create_time(),
+        "thread": threading.get_ident(),
+    }
 
 
 def _is_stale(lease: Path) -> bool:

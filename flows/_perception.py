@@ -19,7 +19,7 @@ from perception.keypoints import estimate_keypoints
 from perception.shots import detect_shots
 from perception.tracks import track_people
 from schema.arrow import FRAMES, KEYPOINTS, PROXIES, SHOTS, TRACKS, TableSpec
-from schema.errors import ItemError
+from schema.errors import DropReason, ItemError
 from schema.records import Dropped, FrameTimes, Shot, Track, VideoId, VideoRecord
 from schema.rows import (
     concatenated,
@@ -130,7 +130,16 @@ class _VideoWork:
         shots = shots_from_rows(self._read(SHOTS))
         tracker = build_back_end(self.study.config.back_ends, "tracks")
         kept, dropped = split_dropped(track_people(shots, frames_of=frames_of, tracker=tracker, config=config))
+        if not kept:
+            dropped.append(self._nobody(dropped))
         return concatenated(TRACKS, map(track_to_rows, kept)), dropped
+
+    def _nobody(self, dropped: list[Dropped]) -> Dropped:
+        """Say of the whole video what its shots came to."""
+        glimpses = sum(lost.reason is DropReason.TOO_SHORT for lost in dropped)
+        reason = DropReason.TOO_SHORT if glimpses else DropReason.NO_PERSON
+        detail = "nobody was followed for long enough" if glimpses else "nobody was found in any shot"
+        return Dropped(stage=TRACKS.name, item_id=self.video.video_id, reason=reason, detail=detail)
 
     def _keypoints(self) -> Made:
         config = self.study.config.keypoints

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from flows._stages import PERCEPTION_STAGES, Part, differences, segments_part, video_parts
 from flows._study import Study
-from schema.arrow import CANDIDATES, VIDEOS
+from schema.arrow import CANDIDATES, PROXIES, TASKS, VIDEOS
 from schema.errors import UsageError
-from schema.records import VideoRecord
-from schema.rows import videos_from_rows
+from schema.records import Candidate, VideoRecord
+from schema.rows import candidates_from_rows, videos_from_rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +38,16 @@ def study_video(study: Study, video_id: str) -> VideoRecord:
 
 
 def is_current(study: Study, part: Part) -> bool:
-    """Tell whether the part is on disk."""
-    return study.store.has_part(part.spec, part.key, part.digest)
+    """Tell whether the part is on disk, and a proxy's film with it."""
+    path = study.store.part_path(part.spec, part.key, part.digest)
+    if not path.exists():
+        return False
+    # a video without frames has a part without rows, and no film
+    return part.spec is not PROXIES or path.with_suffix(".mp4").exists() or _is_empty(study, part)
+
+
+def _is_empty(study: Study, part: Part) -> bool:
+    return study.store.summary(part.spec, part.key, part.digest).row_count == 0
 
 
 def to_perceive(study: Study, videos: Iterable[VideoRecord]) -> list[VideoRecord]:
@@ -59,6 +67,27 @@ def to_propose(study: Study, videos: Iterable[VideoRecord]) -> list[VideoRecord]
         for v in videos
         if _all_current(study, parts := video_parts(study, v), ["tracks", "keypoints"])
         and not is_current(study, parts[CANDIDATES.name])
+    ]
+
+
+def current_candidates(study: Study, videos: Iterable[VideoRecord]) -> list[tuple[VideoRecord, Candidate]]:
+    """List today's candidates with their videos."""
+    found: list[tuple[VideoRecord, Candidate]] = []
+    for video in videos:
+        part = video_parts(study, video)[CANDIDATES.name]
+        if is_current(study, part):
+            rows = study.store.read_part(part.spec, part.key, part.digest)
+            found += [(video, candidate) for candidate in candidates_from_rows(rows)]
+    return found
+
+
+def to_push(study: Study) -> list[tuple[VideoRecord, Candidate]]:
+    """List the candidates that were never put on the page."""
+    asked = set(study.store.read(TASKS)["candidate_id"].to_pylist())
+    return [
+        (video, candidate)
+        for video, candidate in current_candidates(study, study_videos(study))
+        if candidate.candidate_id not in asked
     ]
 
 

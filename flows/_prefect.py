@@ -96,7 +96,9 @@ def start_prefect(layout: StudyLayout) -> PrefectServer:
     deadline = time.monotonic() + START_TIMEOUT_S
     while not _answers(server.url):
         if process.poll() is not None:
-            raise ServiceError(f"the Prefect server ended with status {process.returncode} while starting; see {log_path}")
+            raise ServiceError(
+                f"the Prefect server ended with status {process.returncode} while starting; see {log_path}"
+            )
         if time.monotonic() > deadline:
             process.kill()
             raise ServiceError(f"the Prefect server did not answer within {START_TIMEOUT_S:.0f} s; see {log_path}")

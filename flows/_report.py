@@ -8,11 +8,10 @@ from typing import Any
 
 import typer
 
-from flows._annotation import current_candidates, to_push
 from flows._collection import GOT, newest_attempts, to_collect
 from flows._leases import lease_holders
 from flows._outcome import Outcome
-from flows._plan import explain, is_current, study_videos, to_perceive, to_propose
+from flows._plan import explain, is_current, study_videos, to_perceive, to_propose, to_push
 from flows._publication import published_release, study_releases
 from flows._stages import PERCEPTION_STAGES, segments_part, video_parts
 from flows._study import Study
@@ -31,7 +30,9 @@ SECONDS_PER_ANSWER = 8.0
 def tell_outcome(outcome: Outcome) -> None:
     """Print what a stage did, a line for each video that was dropped or failed."""
     parts = [f"{outcome.done} done"] if outcome.done or not outcome.notes else []
-    parts += [f"{count} dropped ({reason})" for reason, count in sorted(Counter(d.reason for d in outcome.dropped).items())]
+    parts += [
+        f"{count} dropped ({reason})" for reason, count in sorted(Counter(d.reason for d in outcome.dropped).items())
+    ]
     parts += [f"{len(outcome.failures)} failed"] if outcome.failures else []
     parts += [f"{len(outcome.busy)} in another runner's hands"] if outcome.busy else []
     seconds = f" in {outcome.seconds:.1f} s" if outcome.seconds else ""
@@ -63,7 +64,7 @@ def tell_plan(study: Study, *, as_json: bool) -> None:
         "videos_to_propose": len(to_propose(study, videos)),
         "candidates_to_push": new_tasks,
         "annotator_minutes": round(answers * _seconds_per_answer(study) / 60, 1),
-        "release_to_build": published_release(study) is None,
+        "release_to_build": study.store.read(ANNOTATIONS).num_rows > 0 and published_release(study) is None,
     }
     _tell_facts(facts, as_json=as_json)
 

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 
-from flows._annotation import to_push
 from flows._collection import to_collect
 from flows._outcome import Outcome
-from flows._plan import study_videos, to_perceive, to_propose
+from flows._plan import study_videos, to_perceive, to_propose, to_push
 from flows._prefect import connect
 from flows._progress import showing
 from flows._publication import published_release
 from flows._study import Study
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
@@ -36,9 +36,7 @@ STAGES: dict[str, Stage] = {
     "push": Stage(flow="flows.annotate:push_flow", waiting=lambda study: len(to_push(study))),
     # only the review server knows whether people answered
     "pull": Stage(flow="flows.annotate:pull_flow", waiting=lambda study: 1),
-    "publish": Stage(
-        flow="flows.publish:publish_flow", waiting=lambda study: int(published_release(study) is None)
-    ),
+    "publish": Stage(flow="flows.publish:publish_flow", waiting=lambda study: int(published_release(study) is None)),
 }
 
 

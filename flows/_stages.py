@@ -8,14 +8,22 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from flows._backends import back_end_document
 from flows._study import Study
 from schema.arrow import ANNOTATIONS, CANDIDATES, FRAMES, KEYPOINTS, PROXIES, SEGMENTS, SHOTS, TASKS, TRACKS, TableSpec
 from schema.records import VideoRecord
 from schema.tables import STUDY_KEY, digest_of
 from schema.taxonomy import Taxonomy
 
-STAGE_VERSIONS = {"frames": 1, "shots": 1, "tracks": 1, "keypoints": 1, "proxies": 1, "candidates": 1, "segments": 1, "release": 1}
+STAGE_VERSIONS = {
+    "frames": 1,
+    "shots": 1,
+    "tracks": 1,
+    "keypoints": 1,
+    "proxies": 1,
+    "candidates": 1,
+    "segments": 1,
+    "release": 1,
+}
 """Raise a stage's version when its code changes what it makes; a test compares the code's digest."""
 
 PERCEPTION_STAGES: tuple[TableSpec, ...] = (FRAMES, SHOTS, TRACKS, KEYPOINTS, PROXIES)
@@ -56,19 +64,19 @@ def video_parts(study: Study, video: VideoRecord) -> dict[str, Part]:
         "shots",
         inputs={"frames": digest_of(frames)},
         settings=asdict(config.shots),
-        back_end=back_end_document(config.back_ends, "shots"),
+        back_end=study.back_ends["shots"],
     )
     tracks = _document(
         "tracks",
         inputs={"shots": digest_of(shots)},
         settings=asdict(config.tracks),
-        back_end=back_end_document(config.back_ends, "tracks"),
+        back_end=study.back_ends["tracks"],
     )
     keypoints = _document(
         "keypoints",
         inputs={"tracks": digest_of(tracks)},
         settings=asdict(config.keypoints),
-        back_end=back_end_document(config.back_ends, "keypoints"),
+        back_end=study.back_ends["keypoints"],
     )
     proxies = _document("proxies", inputs={"frames": digest_of(frames)}, settings=asdict(config.proxies))
     candidates = _document(

@@ -3,7 +3,9 @@
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from flows._backends import BACK_ENDS, back_end_document
 from flows._config import STUDY_FILE, StudyConfig, load_config
 from schema.errors import ConfigError
 from schema.layout import StudyLayout
@@ -22,6 +24,8 @@ class Study:
     taxonomy: Taxonomy
     key: bytes
     """The pseudonym key."""
+    back_ends: dict[str, dict[str, Any]]
+    """Name, settings and weights of each stage's back end, for the digests of parts."""
 
     @property
     def file(self) -> Path:
@@ -46,6 +50,7 @@ def open_study(location: str | Path) -> Study:
         store=Store(layout),
         taxonomy=load_taxonomy(config.study.taxonomy),
         key=load_pseudonym_key(layout.private, create=not begun),
+        back_ends={stage: back_end_document(config.back_ends, stage) for stage in BACK_ENDS},
     )
 
 
@@ -60,7 +65,9 @@ def read_people(study: Study) -> dict[str, str]:
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file)
         if not {"person_id", "name"} <= set(reader.fieldnames or ()):
-            raise ConfigError(f"{path}: needs the columns person_id and name, got {', '.join(reader.fieldnames or ('nothing',))}")
+            raise ConfigError(
+                f"{path}: needs the columns person_id and name, got {', '.join(reader.fieldnames or ('nothing',))}"
+            )
         rows = [(row["person_id"].strip(), (row["name"] or "").strip()) for row in reader]
     repeated = {person for person, _ in rows if sum(person == other for other, _ in rows) > 1}
     if repeated:

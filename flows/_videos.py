@@ -6,8 +6,8 @@ from collections.abc import Callable
 import pyarrow as pa
 
 from flows._isolation import Died, Failed, Finished, Limits, run_isolated
-from flows._outcome import Failure, Outcome, record_run
 from flows._leases import lease
+from flows._outcome import Failure, Outcome, record_run
 from flows._perception import split_dropped, write_part
 from flows._plan import is_current
 from flows._stages import PERCEPTION_STAGES, Part, video_parts
@@ -53,11 +53,15 @@ def _missing(study: Study, video: VideoRecord) -> list[Part]:
 
 def _dropped(study: Study, video: VideoRecord) -> list[Dropped]:
     parts = video_parts(study, video)
-    return [
-        lost
-        for spec in PERCEPTION_STAGES
-        for lost in study.store.summary(spec, video.video_id, parts[spec.name].digest).dropped
-    ] if not _missing(study, video) else []
+    return (
+        [
+            lost
+            for spec in PERCEPTION_STAGES
+            for lost in study.store.summary(spec, video.video_id, parts[spec.name].digest).dropped
+        ]
+        if not _missing(study, video)
+        else []
+    )
 
 
 def _attempt(study: Study, video: VideoRecord, progress: Progress, outcome: Outcome) -> None:

@@ -163,7 +163,8 @@ ANNOTATIONS = TableSpec(
 RUNS = TableSpec(
     name="runs",
     kind=TableKind.RECORDED,
-    doc="What each run did, how long it took and what failed",
+    private=True,
+    doc="What each run did, how long it took and what failed; a traceback may hold a link",
     schema=pa.schema(
         [
             column("run_id", pa.string(), "One call of a stage"),

@@ -5,7 +5,6 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 from schema.timespan import TimeSpan
 
@@ -35,6 +34,8 @@ def match_one_to_one(
     assignment is the Hungarian method (scipy's ``linear_sum_assignment``), so it does not depend on the order of
     the lists except between exact ties.
     """
+    from scipy.optimize import linear_sum_assignment
+
     if not left or not right:
         return []
     scores: npt.NDArray[np.float64] = np.array([[score(a, b) for b in right] for a in left], dtype=np.float64)

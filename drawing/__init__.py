@@ -1,0 +1,1 @@
+"""Pictures made from the data: skeletons, overlays, review clips, contact sheets."""

@@ -1,0 +1,92 @@
+"""Previews of one video: an overlay film and a contact sheet, for a user to trust or distrust the numbers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from drawing.overlays import overlay_frames
+from drawing.people import Background, people_by_frame
+from drawing.sheets import Moment, contact_sheet
+from flows._plan import is_current, study_video
+from flows._stages import video_parts
+from flows._study import Study
+from flows._videos import read_video_part
+from media.clips import write_clip
+from media.frames import VideoFrame, decode_frames
+from media.store import MediaStore
+from schema.arrow import CANDIDATES, FRAMES, KEYPOINTS, TRACKS
+from schema.errors import UsageError
+from schema.records import Candidate, FrameTimes, VideoRecord
+from schema.rows import candidates_from_rows, frame_times_from_rows, keypoints_from_rows, tracks_from_rows
+from schema.tables import written_beside
+
+MOST_MOMENTS = 12
+
+
+def preview_video(study: Study, video_id: str, *, background: str) -> list[Path]:
+    """Draw the overlay film and the contact sheet of one video; returns the files.
+
+    Raises ``UsageError`` for an unknown background, an unknown video, or one that is not proposed yet.
+    """
+    if background not in tuple(Background):
+        raise UsageError(f"no background {background!r}; there are {', '.join(Background)}")
+    video = study_video(study, video_id)
+    if not is_current(study, video_parts(study, video)[CANDIDATES.name]):
+        raise UsageError(f"{video_id} has no current candidates; `pressroom propose` makes them")
+    chosen = Background(background)
+    folder = study.layout.previews
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    film = folder / f"{video_id}-{background}.mp4"
+    sheet = folder / f"{video_id}-{background}.png"
+    _Preview(study, video, chosen).write(film, sheet)
+    return [film, sheet]
+
+
+class _Preview:
+    """What is drawn of one video."""
+
+    def __init__(self, study: Study, video: VideoRecord, background: Background) -> None:
+        self.study, self.video, self.background = study, video, background
+        self.path = MediaStore(study.layout).path_of(video.sha256)
+        self.times: FrameTimes = frame_times_from_rows(read_video_part(study, video, FRAMES), video_id=video.video_id)
+        self.candidates = candidates_from_rows(read_video_part(study, video, CANDIDATES))
+        tracks = tracks_from_rows(read_video_part(study, video, TRACKS))
+        sequences = keypoints_from_rows(read_video_part(study, video, KEYPOINTS))
+        self.people = people_by_frame(tracks, sequences)
+
+    def write(self, film: Path, sheet: Path) -> None:
+        """Write both files."""
+        images = overlay_frames(
+            decode_frames(self.path, self.times),
+            people=self.people,
+            candidates=self.candidates,
+            end_ns=self.times.end_ns,
+            background=self.background,
+            name_of=self._name,
+        )
+        write_clip(images, film, frame_rate=max(1, round(self.video.average_rate)))
+        from PIL import Image
+
+        picture = contact_sheet(self._moments(), background=self.background, title=self.video.video_id)
+        with written_beside(sheet) as beside:
+            Image.fromarray(picture).save(beside, format="PNG")
+
+    def _name(self, candidate: Candidate) -> str:
+        if candidate.class_id is None:
+            return candidate.evidence.replace("_", " ")
+        return self.study.taxonomy.by_id(candidate.class_id).name
+
+    def _moments(self) -> list[Moment]:
+        """Take the middle of each candidate, the best ones first; a video without any shows even steps."""
+        best = sorted(self.candidates, key=lambda c: (-c.score, c.candidate_id))[:MOST_MOMENTS]
+        labels = {self.times.frame_at(c.span.middle_ns): self._name(c) for c in best}
+        count = self.times.times_ns.shape[0]
+        steps = range(0, count, max(1, count // MOST_MOMENTS))
+        for frame_index in () if len(labels) >= MOST_MOMENTS // 3 else list(steps)[:MOST_MOMENTS]:
+            labels.setdefault(frame_index, "")
+        return [self._moment(index, labels[index]) for index in sorted(labels)]
+
+    def _moment(self, index: int, label: str) -> Moment:
+        frames: Sequence[VideoFrame] = list(
+            decode_frames(self.path, self.times, first_frame=index, end_frame=index + 1)
+        )
+        return Moment(frame=frames[0], people=tuple(self.people.get(index, ())), label=label)

