@@ -1,10 +1,8 @@
 """Candidates to the reviewing page and answers back: what ``push`` and ``pull`` do."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-
-from annotation.answers import ServerAnswer
 
 from annotation.accounts import is_scripted
 from annotation.installation import ensure_label_studio
@@ -121,11 +119,11 @@ def pull(study: Study) -> Outcome:
             answers = [a for p in projects for a in client.list_answers(p, since_ns=_newest_ns(known))]
         kept, outcome.dropped = split_dropped(
             parse_annotations(
-                _rows(answers),
+                answers,
                 tasks=mine,
                 taxonomy=study.taxonomy,
                 pseudonym_key=study.key,
-                scripted_accounts=frozenset(a.account for a in answers if is_scripted(a.account)),
+                scripted_accounts=frozenset(a["completed_by"] for a in answers if is_scripted(a["completed_by"])),
             )
         )
         recorded = set(known["annotation_id"].to_pylist())
@@ -139,15 +137,3 @@ def pull(study: Study) -> Outcome:
 def _newest_ns(known: object) -> int | None:
     times = known["answered_ns"].to_pylist()  # type: ignore[index]
     return max(times) if times else None
-
-
-def _rows(answers: Iterable[ServerAnswer]) -> Iterator[dict[str, object]]:
-    for answer in answers:
-        yield {
-            "id": answer.annotation_number,
-            "task": answer.task_number,
-            "completed_by": answer.account,
-            "updated_at": answer.revision,
-            "lead_time": answer.lead_time_seconds,
-            "result": answer.result,
-        }

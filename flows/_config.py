@@ -17,7 +17,7 @@ from perception.players import PlayersConfig
 from perception.shots import ShotsConfig
 from perception.tracks import TracksConfig
 from proposals.config import ProposalsConfig
-from releases.build import ReleaseConfig
+from releases.config import ReleaseConfig
 from schema.errors import ConfigError
 from schema.taxonomy import load_taxonomy
 

@@ -65,7 +65,7 @@ def _make_study(root: Path, *, tracker: str | None, keypoints: str | None) -> No
     document = tomlkit.parse((path if path.exists() else CONFIG).read_text(encoding="utf-8"))
     for stage, name in (("tracks", tracker), ("keypoints", keypoints)):
         if name:
-            document["back_ends"][stage] = name  # type: ignore[index]
+            document["back_ends"][stage] = name
     path.write_text(tomlkit.dumps(document), encoding="utf-8")
 
 

@@ -54,10 +54,6 @@ def _package(name: str, *, remedy: str) -> Finding:
 
 
 def _programs() -> Iterator[Finding]:
-    import imageio_ffmpeg
-
-    ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
-    yield Finding(what="ffmpeg", good=Path(ffmpeg).exists(), detail=ffmpeg, remedy="make install")
     has_deno = find_spec("deno") is not None or shutil.which("deno") is not None
     yield Finding(
         what="deno", good=has_deno, detail="for YouTube links" if has_deno else "not found", remedy="make install"

@@ -4,6 +4,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
@@ -22,9 +23,11 @@ def run_tasks(
     An unforeseen error fails its key alone; a ``RunError`` is raised after the other keys are done.
     """
     name = outcome.stage
-    key_task = task(work, name=name, task_run_name=name + " {key}", cache_policy=NO_CACHE, persist_result=False)
+    wrapped = task(name=name, task_run_name=name + " {key}", cache_policy=NO_CACHE, persist_result=False)
+    key_task = wrapped(work)
+    executor: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=workers)
     refused: RunError | None = None
-    with ThreadPoolTaskRunner(max_workers=workers) as runner:
+    with executor as runner:
         submitted = [(key, runner.submit(key_task, {"root": root, "key": key})) for key in keys]
         for key, future in submitted:
             result = future.result(raise_on_failure=False)

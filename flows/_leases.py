@@ -45,7 +45,7 @@ def _is_stale(lease: Path) -> bool:
     if owner["host"] != socket.gethostname():
         return age_s > STALE_AFTER_S
     try:
-        return psutil.Process(owner["pid"]).create_time() != owner["started"]
+        return bool(psutil.Process(owner["pid"]).create_time() != owner["started"])
     except psutil.NoSuchProcess:
         return True
 

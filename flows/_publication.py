@@ -169,11 +169,12 @@ def _dropped_counts(study: Study) -> dict[str, int]:
 def forbidden_strings(study: Study) -> ForbiddenStrings:
     """Collect what must never be in a release: names, titles, links, native ids and file names of the sources."""
     sources = study.store.read(SOURCES).to_pylist()
-    files = {row["location"] for row in sources if row["platform"] == "file"}
+    files = {Path(row["location"]).stem for row in sources if row["platform"] == "file"}
     return ForbiddenStrings(
-        names=frozenset(read_people(study).values()) | frozenset(row["title"] for row in sources if row["title"]),
+        names=frozenset(read_people(study).values()),
+        titles=frozenset(row["title"] for row in sources if row["title"]) | files,
         links=frozenset(row["location"] for row in sources),
-        native_ids=frozenset(row["native_id"] for row in sources) | frozenset(Path(name).stem for name in files),
+        native_ids=frozenset(row["native_id"] for row in sources),
     )
 
 

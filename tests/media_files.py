@@ -85,17 +85,9 @@ def write_video(
     codec_options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
 ) -> Path:
-    """Write frame ``i`` with the drawn number ``i`` at ``pts[i]``; the container follows the suffix.
+    """Write frame ``i`` with the drawn number ``i`` at ``pts[i]`` ticks; the container follows the suffix.
 
     Args:
-        path: File to write.
-        pts: Presentation times in ticks, one a frame.
-        time_base: Seconds a tick.
-        width: Displayed width.
-        height: Displayed height.
-        codec: Encoder's name.
-        pixel_format: Pixel format of the file.
-        b_frames: B-frames in a row.
         gop: Frames from one key frame to the next.
         rotation_degrees: Clockwise turn that the file asks for; the pixels are stored turned back.
         shift: Ticks added to the times of finished packets; below 0 it makes mp4 write an edit list.
@@ -105,13 +97,9 @@ def write_video(
     """
     options = {"avoid_negative_ts": "disabled", **(container_options or {})} if shift < 0 else container_options or {}
     with av.open(str(path), "w", options=options) as container:
-        steady = {"x264-params": "scenecut=0:b-adapt=0"} if codec == "libx264" else {}  # patterns look like cuts
-        stream = container.add_stream(
-            codec, rate=max(1, round(1 / time_base)), options={**steady, **(codec_options or {})}
-        )
+        stream = _add_stream(container, codec, time_base, codec_options)
         stream.width, stream.height = (height, width) if rotation_degrees % 180 else (width, height)
-        stream.pix_fmt, stream.time_base, stream.thread_count = pixel_format, time_base, 1
-        stream.codec_context.time_base = time_base
+        stream.pix_fmt = pixel_format
         stream.codec_context.gop_size, stream.codec_context.max_b_frames = gop, b_frames
         if rotation_degrees:
             stream.set_display_rotation(-rotation_degrees)
@@ -125,6 +113,17 @@ def write_video(
         if sound is not None:
             _write_silence(container, sound, seconds=float((pts[-1] - pts[0]) * time_base))
     return path
+
+
+def _add_stream(
+    container: av.container.OutputContainer, codec: str, time_base: Fraction, codec_options: dict[str, str] | None
+) -> av.VideoStream:
+    steady = {"x264-params": "scenecut=0:b-adapt=0"} if codec == "libx264" else {}  # the patterns look like cuts
+    options = {**steady, **(codec_options or {})}
+    stream = container.add_stream(codec, rate=max(1, round(1 / time_base)), options=options)
+    stream.thread_count = 1
+    stream.time_base = stream.codec_context.time_base = time_base
+    return stream
 
 
 def _mux_shifted(container: av.container.OutputContainer, packets: Sequence[av.Packet], shift: int) -> None:

@@ -1,0 +1,1 @@
+"""Numbers computed from keypoints: scale, distances, movement and runs, in numpy alone."""

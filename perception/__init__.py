@@ -1,0 +1,1 @@
+"""Pixels to numbers: shots, tracks and keypoints, each with its back ends."""

@@ -1,0 +1,1 @@
+"""The embedded back ends: models inside the mediapipe wheel, no download, no GPU."""

@@ -1,0 +1,87 @@
+"""Several drafts of one thing become one, and a candidate that was asked before keeps its id."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from proposals.drafts import Draft
+from schema.matching import box_iou, match_one_to_one
+from schema.records import Candidate, ReviewTask
+from schema.timespan import NS_PER_SECOND, TimeSpan
+
+INHERIT_TEMPORAL_IOU = 0.7
+"""From here a candidate asks what an earlier round asked (docs/architecture.md, ids and anchors)."""
+INHERIT_BOX_IOU = 0.3
+"""The same person's boxes at mid-span, found by two trackers, overlap at least this much; two people's rarely do."""
+
+
+def merge_drafts(
+    contacts: Sequence[Draft], movements: Sequence[Draft], *, same_iou: float, margin_s: float
+) -> list[Draft]:
+    """Keep every contact, and of the movements the best of each time; the way of a hand to its contact is none.
+
+    Args:
+        contacts: drafts that are already one for each contact.
+        movements: drafts of all parts.
+        same_iou: movements that overlap this much in time, or lie mostly in one another, are one.
+        margin_s: how long before and after a contact the same arm's movement belongs to it.
+
+    Returns:
+        Contacts first, then movements, each by score.
+    """
+    kept: list[Draft] = []
+    for draft in sorted(movements, key=_rank):
+        if any(_belongs_to(draft, contact, margin_s) for contact in contacts):
+            continue
+        if not any(_same_time(draft.span, other.span, same_iou) for other in kept):
+            kept.append(draft)
+    return sorted(contacts, key=_rank) + kept
+
+
+def _rank(draft: Draft) -> tuple[float, int, int, str, str]:
+    return (-draft.score, draft.span.start_ns, draft.span.end_ns, draft.evidence, draft.reason)
+
+
+def _same_time(first: TimeSpan, second: TimeSpan, same_iou: float) -> bool:
+    shared_ns = first.overlap_ns(second)
+    return first.temporal_iou(second) >= same_iou or 2 * shared_ns >= min(first.duration_ns, second.duration_ns)
+
+
+def _belongs_to(movement: Draft, contact: Draft, margin_s: float) -> bool:
+    """Tell whether a movement is one of the contact's own arm, mostly during, just before or just after it."""
+    if movement.sides and not set(movement.sides) & set(contact.sides):
+        return False
+    margin_ns = round(margin_s * NS_PER_SECOND) if movement.sides else 0
+    around = TimeSpan(start_ns=max(contact.span.start_ns - margin_ns, 0), end_ns=contact.span.end_ns + margin_ns)
+    return 2 * movement.span.overlap_ns(around) >= movement.span.duration_ns
+
+
+def inherit_ids(candidates: Sequence[Candidate], earlier: Sequence[ReviewTask]) -> list[Candidate]:
+    """Give candidates the ids of earlier questions that they repeat, so that open tasks can follow them.
+
+    A candidate repeats a question of the same video file (the caller picks ``earlier`` by its sha256) when the class
+    is the same, the spans' temporal IoU is at least 0.7 and the boxes at mid-span overlap. Each earlier id is
+    inherited once at most; candidates that carry an earlier id already keep it, so doing it twice changes nothing.
+
+    Returns:
+        The candidates in the order given.
+    """
+    tasks = {str(task.candidate_id): task for task in earlier}
+    named = {str(candidate.candidate_id) for candidate in candidates} & tasks.keys()
+    free = [index for index, candidate in enumerate(candidates) if str(candidate.candidate_id) not in named]
+    open_tasks = [tasks[key] for key in sorted(tasks.keys() - named)]
+    pairs = match_one_to_one(
+        [candidates[index] for index in free], open_tasks, score=_likeness, at_least=INHERIT_TEMPORAL_IOU
+    )
+    renamed = list(candidates)
+    for left, right in pairs:
+        renamed[free[left]] = dataclasses.replace(candidates[free[left]], candidate_id=open_tasks[right].candidate_id)
+    return renamed
+
+
+def _likeness(candidate: Candidate, task: ReviewTask) -> float:
+    """Return the temporal IoU of a candidate and an earlier question, 0 where class or person differ."""
+    if candidate.class_id != task.class_id or candidate.video_id != task.anchor.video_id:
+        return 0.0
+    if box_iou(candidate.box_xyxy, task.anchor.box_xyxy) < INHERIT_BOX_IOU:
+        return 0.0
+    return candidate.span.temporal_iou(task.anchor.span)

@@ -1,0 +1,178 @@
+"""Building a release: written beside, checked for leaks, then put in place at once."""
+
+import errno
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any
+
+from releases import reader
+from releases.card import card_text, changelog_text, citation_text
+from releases.config import ReleaseConfig
+from releases.contents import write_contents
+from releases.facts import ReleaseFacts
+from releases.inputs import ReleaseInputs
+from releases.licences import licence_of, licence_text
+from releases.privacy import check_leaks, words_of
+from releases.splits import splits_lock_text
+from releases.tables import SCHEMA_VERSION, SEGMENTS, TABLES, VIDEOS, VOTES
+from schema.arrow import KEYPOINTS
+from schema.errors import ConfigError, InvalidReleaseError, StoreFullError
+from schema.taxonomy import EVIDENCE, Taxonomy
+
+__all__ = ["ReleaseConfig", "ReleaseInputs", "build_release", "is_current"]
+
+FORMAT = "pressroom-release"
+
+
+def build_release(inputs: ReleaseInputs, *, releases_folder: Path, config: ReleaseConfig) -> Path:
+    """Build a release, or find that just this one is there already.
+
+    The same inputs give the same bytes. Everything is written in a hidden folder beside the release, which is renamed
+    when it is whole and free of leaks. The caller holds the study's lease: leftovers of killed builds are removed.
+
+    Returns:
+        ``<releases_folder>/<name>-<version>``.
+
+    Raises:
+        InvalidReleaseError: There is nothing to publish, a person or a recording would be on two sides, something
+            private was found, or this version is there with other content.
+        DamagedTableError: An input table does not hold what its schema says.
+        StoreFullError: The disk is full; nothing is left behind.
+    """
+    if not config.name:
+        raise ConfigError("release.name is empty: give the release or the study a name")
+    target = releases_folder / config.folder_name
+    with _folder_beside(target) as folder:
+        facts, assignment = write_contents(inputs, folder / "data", config=config)
+        _write_documents(facts, assignment, inputs, folder, config)
+        (folder / "SHA256SUMS").write_text(checksums_text(folder), encoding="utf-8")
+        private = inputs.forbidden
+        digests = private.native_ids | frozenset(inputs.videos["sha256"].to_pylist())
+        check_leaks(folder, forbidden=replace(private, native_ids=digests), vocabulary=_vocabulary(inputs.taxonomy))
+        _put_in_place(folder, target)
+    return target
+
+
+def is_current(
+    releases_folder: Path, *, config: ReleaseConfig, taxonomy: str, input_digests: Mapping[str, str]
+) -> bool:
+    """Tell from the manifest alone whether this release was built from these inputs with this configuration."""
+    path = releases_folder / config.folder_name / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError) as error:
+        raise InvalidReleaseError(f"{path} can't be read: restore the release, or delete its folder") from error
+    return bool(manifest.get("recipe") == _recipe(config, taxonomy, input_digests))
+
+
+def checksums_text(folder: Path) -> str:
+    """Write SHA256SUMS as ``sha256sum -c`` reads it: every file but itself, by path."""
+    paths = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / "SHA256SUMS")
+    return "".join(f"{file_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths)
+
+
+def file_sha256(path: Path) -> str:
+    """Return the hexadecimal SHA-256 digest of a file."""
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def _recipe(config: ReleaseConfig, taxonomy: str, input_digests: Mapping[str, str]) -> dict[str, Any]:
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "config": asdict(config),
+        "taxonomy": taxonomy,
+        "input_digests": dict(sorted(input_digests.items())),
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(document))  # as it comes back from the file: tuples are lists
+    return plain
+
+
+@contextmanager
+def _folder_beside(target: Path) -> Iterator[Path]:
+    prefix = f".building-{target.name}."
+    folder = target.with_name(f"{prefix}{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for leftover in target.parent.glob(f"{prefix}*"):
+            shutil.rmtree(leftover)
+        (folder / "data").mkdir(parents=True)
+        yield folder
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StoreFullError(
+            f"{target.parent}: the disk is full while building {target.name}; nothing was published or damaged: "
+            f"make room and run the same command again"
+        ) from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _put_in_place(folder: Path, target: Path) -> None:
+    try:
+        folder.rename(target)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+    else:
+        return
+    listed = target / "SHA256SUMS"
+    if not listed.exists() or listed.read_bytes() != (folder / "SHA256SUMS").read_bytes():
+        raise InvalidReleaseError(
+            f"{target} is there already and differs from what would be published now: raise release.version"
+        )
+    if checksums_text(target).encode() != listed.read_bytes():
+        raise InvalidReleaseError(f"{target} was altered after it was published: delete it and publish again")
+
+
+def _write_documents(
+    facts: ReleaseFacts, assignment: dict[str, str], inputs: ReleaseInputs, folder: Path, config: ReleaseConfig
+) -> None:
+    texts = {
+        "README.md": card_text(facts, config=config, taxonomy=inputs.taxonomy),
+        "LICENSE": licence_text(licence_of(config.license_id), title=config.title),
+        "CITATION.cff": citation_text(config),
+        "CHANGELOG.md": changelog_text(facts, config=config, earlier=inputs.earlier_changelog),
+        "splits.lock": splits_lock_text(assignment),
+        "manifest.json": _manifest_text(facts, inputs, config),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    shutil.copyfile(Path(reader.__file__), folder / "reader.py")
+
+
+def _manifest_text(facts: ReleaseFacts, inputs: ReleaseInputs, config: ReleaseConfig) -> str:
+    manifest = {
+        "format": FORMAT,
+        "schema_version": SCHEMA_VERSION,
+        "name": config.name,
+        "version": config.version,
+        "profile": config.profile,
+        "license": config.license_id,
+        "recipe": _recipe(config, inputs.taxonomy.name, inputs.input_digests),
+        "counts": {split: asdict(counted) for split, counted in facts.splits.items()},
+        "class_counts": facts.class_counts,
+        "left_out": {"segments": facts.left_out_segments, "votes": facts.left_out_votes},
+        "shortened_segments": facts.shortened_segments,
+        "dropped_before": facts.dropped_counts,
+    }
+    return json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+
+
+def _vocabulary(taxonomy: Taxonomy) -> frozenset[str]:
+    """Collect the words that pressroom itself puts into tables, which are no leak though a person is called so."""
+    texts = [text for g in taxonomy for text in (g.class_id, g.name, g.group, g.definition, g.question, g.phrase)]
+    texts += [*EVIDENCE, *EVIDENCE.values(), *TABLES]
+    for schema in (SEGMENTS, VOTES, VIDEOS, KEYPOINTS.schema):
+        texts += [*schema.names, *(f.metadata[b"doc"].decode() for f in schema)]
+    return words_of("\n".join(texts))

@@ -1,0 +1,269 @@
+"""The documents of a release: data card with the Hub's header, citation and changelog."""
+
+import re
+from collections.abc import Mapping
+
+import yaml
+
+from releases.config import ReleaseConfig
+from releases.facts import ReleaseFacts
+from releases.licences import licence_of
+from releases.splits import SPLITS
+from releases.tables import TABLES
+from schema.taxonomy import GestureClass, Taxonomy
+
+RARE_CLASS_SEGMENTS = 10
+"""A class with fewer segments is named as too rare to evaluate."""
+HOLDS_HEADING = "## What it holds"
+CLASSES_HEADING = "## Classes"
+_FACE_WORDS = re.compile(r"\b(face|facial|mouth|lips?|cheeks?|eyes?|brows?|nose|jaw|chin|teeth|nails)\b", re.I)
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+"""The Hub's size categories (huggingface.co/docs/hub/datasets-cards), by number of segments."""
+
+
+def classes_hurt_by_profile(taxonomy: Taxonomy) -> list[GestureClass]:
+    """Return the classes whose name speaks of a part of the face that only the 68 face points outline."""
+    return [g for g in taxonomy if _FACE_WORDS.search(g.name)]
+
+
+def card_text(facts: ReleaseFacts, *, config: ReleaseConfig, taxonomy: Taxonomy) -> str:
+    """Write README.md: the Hub's YAML header and the sections that a user reads before using the data."""
+    sections = (
+        f"# {config.title}, version {config.version}\n\n"
+        f"Micro-gestures of people who speak to the press, as keypoints with labels: {facts.segments} segments of "
+        f"{facts.subjects} known subject(s). Classes: {taxonomy.title} ({taxonomy.source}). No pixels, names or links.",
+        _scripted_section(facts),
+        _holds_section(facts),
+        _splits_section(facts, config),
+        _classes_section(facts, config, taxonomy),
+        _left_out_section(facts),
+        _reading_section(config),
+        _privacy_section(config, taxonomy),
+        _licence_section(config),
+    )
+    return _header(facts, config) + "\n" + "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _header(facts: ReleaseFacts, config: ReleaseConfig) -> str:
+    size = next((name for bound, name in _SIZES if facts.segments < bound), "n>1M")
+    header: dict[str, object] = {
+        "license": licence_of(config.license_id).hub_id,
+        "pretty_name": config.title,
+        "annotations_creators": ["machine-generated" if facts.scripted_votes == facts.votes > 0 else "other"],
+        "task_categories": ["other"],
+        "tags": ["micro-gesture", "skeleton", "keypoints", "press-conference"],
+        "size_categories": [size],
+        "configs": [
+            {
+                "config_name": table,
+                **({"default": True} if table == TABLES[0] else {}),
+                "data_files": [{"split": split, "path": f"data/{table}-{split}-*.parquet"} for split in facts.splits],
+            }
+            for table in TABLES
+        ],
+    }
+    return f"---\n{_yaml(header)}---\n"
+
+
+def _yaml(document: dict[str, object]) -> str:
+    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120))
+
+
+def _scripted_section(facts: ReleaseFacts) -> str:
+    if not facts.scripted_votes:
+        return ""
+    return (
+        "## Scripted answers\n\n"
+        f"**{facts.scripted_votes} of {facts.votes} answers were given by a script, not by a person, and "
+        f"{facts.scripted_segments} of {facts.segments} segments rest on such answers alone.** They show that the "
+        "pipeline works; they say nothing about what is to be seen. The column `scripted` of *segments* and *votes* "
+        "marks each one: leave them out of any training or evaluation."
+    )
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "/") for cell in line) + " |" for line in lines)
+
+
+def _holds_section(facts: ReleaseFacts) -> str:
+    rows: list[tuple[object, ...]] = [
+        (name, s.subjects, s.videos, s.segments, s.scripted_segments, s.votes, s.keypoint_rows)
+        for name, s in facts.splits.items()
+    ]
+    head = ("split", "subjects", "videos", "segments", "scripted segments", "votes", "keypoint rows")
+    return (
+        f"{HOLDS_HEADING}\n\n{_table(head, rows)}\n\n"
+        "*segments* are spans in which people agreed on a micro-gesture, *keypoints* one row a frame of each person "
+        "who has segments, *votes* every answer behind them, *videos* sizes, rates and lengths. Times are nanoseconds "
+        "since the first displayed frame, spans half-open. Every column is described in its file's field metadata."
+    )
+
+
+def _splits_section(facts: ReleaseFacts, config: ReleaseConfig) -> str:
+    if list(facts.splits) == ["train"]:
+        why = (
+            "at most one known subject" if facts.subjects <= 1 else "nobody who appears in no recording with the others"
+        )
+        told = (
+            f"There is one split, `train`, because there is {why}: nothing can be held out that would say how a model "
+            "does on a person it has not seen. A random cut of the segments would not."
+        )
+    else:
+        missing = [split for split in SPLITS if split not in facts.splits]
+        told = (
+            "Splits are disjoint by subject and by video: no person and no recording is in two of them. A subject "
+            "keeps its side in later releases (`splits.lock`)."
+        )
+        if missing:
+            told += f" There were too few subjects or segments for: {', '.join(missing)}."
+    unknown = (
+        "left out and counted below"
+        if config.unknown_subjects == "exclude"
+        else "in `train` with a null `subject_id`, unless their video is held out"
+    )
+    return f"## Splits\n\n{told} People whom nobody declared are never in `val` or `test`: they are {unknown}."
+
+
+def _classes_section(facts: ReleaseFacts, config: ReleaseConfig, taxonomy: Taxonomy) -> str:
+    rows: list[tuple[object, ...]] = []
+    rare: list[str] = []
+    for class_id, counts in facts.class_counts.items():
+        name = taxonomy.by_id(class_id).name if class_id else "unclassified movement"
+        total = sum(counts.values())
+        rows.append((class_id, name, *counts.values(), total))
+        if total < RARE_CLASS_SEGMENTS:
+            rare.append(f"{name} ({total})")
+    text = f"{CLASSES_HEADING}\n\n{_table(('class_id', 'class_name', *facts.splits, 'all'), rows)}"
+    if rare:
+        text += f"\n\nToo rare to evaluate (fewer than {RARE_CLASS_SEGMENTS} segments): {'; '.join(rare)}."
+    absent = sum(g.class_id not in facts.class_counts for g in taxonomy)
+    return text + f"\n\n{absent} of the {len(taxonomy.classes)} classes of {taxonomy.title} do not occur."
+
+
+def _left_out_section(facts: ReleaseFacts) -> str:
+    counted = (
+        ("segments", facts.left_out_segments),
+        ("votes", facts.left_out_votes),
+        ("items of earlier stages", facts.dropped_counts),
+    )
+    rows: list[tuple[object, ...]] = [
+        (what, reason, count) for what, counts in counted for reason, count in counts.items()
+    ]
+    text = _table(("what", "reason", "count"), rows) if rows else "Nothing."
+    if facts.shortened_segments:
+        text += f"\n\n{facts.shortened_segments} span(s) reached beyond the person's track and were cut to it."
+    return f"## What was left out\n\n{text}"
+
+
+def _reading_section(config: ReleaseConfig) -> str:
+    return f"""## Reading it
+
+With any Parquet reader:
+
+```python
+import polars
+
+polars.read_parquet("{config.folder_name}/data/segments-*.parquet")
+```
+
+Keypoint columns `k000_x`, `k000_y`, `k000_score` ... follow COCO-WholeBody's numbers; positions are sixteenths of a
+pixel (null: not seen), scores 1/255. A segment's keypoints are `keypoints_row_count` rows from `keypoints_first_row` on
+in *keypoints* of the same split. `reader.py` (numpy and pyarrow) gives them as arrays:
+
+```python
+from reader import open_release
+
+release = open_release("{config.folder_name}")
+segment = release.segments("train").to_pylist()[0]
+release.keypoints(segment).values  # (frames, points, 3): x px, y px, score
+```
+
+`sha256sum -c SHA256SUMS` checks the files."""
+
+
+def _privacy_section(config: ReleaseConfig, taxonomy: Taxonomy) -> str:
+    if config.profile == "identity-free":
+        held = (
+            "Profile `identity-free`: the 68 face points (COCO-WholeBody 23-90) are left out; body (with one point "
+            "each for nose, eyes and ears), feet and hands are kept."
+        )
+        hurt = "; ".join(g.name for g in classes_hurt_by_profile(taxonomy))
+        if hurt:
+            held += f" These classes suffer from it, because face points would show or place them: {hurt}."
+    else:
+        held = (
+            "Profile `research`: all 133 points, the 68 of the face included. Face shape is biometric data: share this "
+            "profile under agreement only."
+        )
+    return f"""## Privacy
+
+{held} Ids are keyed hashes: without the study's key they can't be joined to names. Of the answers, comments and clock
+times are left out: votes hold whole seconds and the week of the study. There is no checksum of any video: a digest of
+a public file is the same for everybody who holds it, and so would lead straight to its source.
+
+What could still identify someone:
+
+- **The skeleton itself.** Posture, build, gait and habits of the hands differ between people, and whoever has the
+  source video can run a pose estimator and find the same movement. This data is pseudonymous, not anonymous.
+- **Length, frame count, picture size and rate** of a video narrow down the recordings it can be.
+- **Rare gestures and exact times**, to somebody who remembers the occasion.
+
+Do not try to find out who the people are."""
+
+
+def _licence_section(config: ReleaseConfig) -> str:
+    licence = licence_of(config.license_id)
+    return (
+        f"## Licence and citation\n\nAnnotations and keypoints: [{licence.spdx}]({licence.url}), see LICENSE. The "
+        "videos are not part of this release. How to cite: CITATION.cff. What changed: CHANGELOG.md."
+    )
+
+
+def citation_text(config: ReleaseConfig) -> str:
+    """Write CITATION.cff (format 1.2.0)."""
+    authors = config.authors or (f"The maintainers of {config.name}",)
+    document: dict[str, object] = {
+        "cff-version": "1.2.0",
+        "message": "If you use this data set, please cite it as below.",
+        "type": "dataset",
+        "title": config.title,
+        "version": config.version,
+        "license": config.license_id,
+        "authors": [{"name": author} for author in authors],
+    }
+    return _yaml(document)
+
+
+def changelog_text(facts: ReleaseFacts, *, config: ReleaseConfig, earlier: str) -> str:
+    """Write CHANGELOG.md: this version's numbers above the entries of the versions before."""
+    heading = "# Changelog\n"
+    numbers = ", ".join(f"{name} {split.segments}" for name, split in facts.splits.items())
+    entry = (
+        f"\n## {config.version}\n\n- {facts.segments} segments ({numbers}) of {facts.subjects} known subject(s), "
+        f"{facts.votes} votes, {facts.keypoint_rows} keypoint rows; profile {config.profile}.\n"
+    )
+    return heading + entry + earlier.removeprefix(heading)
+
+
+def table_under(card: str, heading: str) -> list[dict[str, str]]:
+    """Read the first table under a heading of a card back, one dict a row; empty where there is none."""
+    _, found, rest = card.partition(f"\n{heading}\n")
+    section = re.split(r"\n## ", rest)[0] if found else ""
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [dict(zip(cells[0], row, strict=False)) for row in cells[2:]] if cells else []
+
+
+def read_header(card: str) -> Mapping[str, object]:
+    """Read the YAML header of a card; raises ``ValueError`` where there is none that can be read."""
+    match = re.match(r"---\n(.*?\n)---\n", card, re.DOTALL)
+    if match is None:
+        raise ValueError("the card does not begin with a YAML header between two lines of ---")
+    try:
+        header = yaml.safe_load(match[1])
+    except yaml.YAMLError as error:
+        raise ValueError("the card's YAML header can't be read") from error
+    if not isinstance(header, dict):
+        raise ValueError("the card's YAML header is not a mapping")
+    return header

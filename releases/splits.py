@@ -1,0 +1,139 @@
+"""Which subject is in train, val or test: disjoint by subject and by recording, and fixed once published."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from schema.errors import ConfigError, InvalidReleaseError
+
+SPLITS = ("train", "val", "test")
+"""The splits in the order in which tables and cards list them."""
+_FILL_ORDER = ("train", "test", "val")
+"""Which split is served first among equally empty ones: with two subjects there is something to train and to test."""
+_LOCK_LINE = re.compile(r"(?P<subject_id>s[0-9a-f]+) (?P<split>train|val|test)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitsConfig:
+    """What share of the segments each split should get; subjects are never divided to meet it."""
+
+    train_share: float = 0.7
+    """Wanted share of the segments in train, above 0."""
+    val_share: float = 0.15
+    """Wanted share in val; 0 makes no val split."""
+    test_share: float = 0.15
+    """Wanted share in test; 0 makes no test split."""
+
+    def __post_init__(self) -> None:
+        """Refuse shares that are negative or do not add up to 1 (``ConfigError``)."""
+        shares = self.shares
+        if min(shares.values()) < 0 or self.train_share == 0 or abs(sum(shares.values()) - 1) > 1e-6:
+            told = ", ".join(f"{name} {share}" for name, share in shares.items())
+            raise ConfigError(f"release.splits: shares must add up to 1 with a train share above 0, got {told}")
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Return the wanted shares by split."""
+        return {"train": self.train_share, "val": self.val_share, "test": self.test_share}
+
+
+def assign_splits(
+    segment_counts: Mapping[str, int],
+    *,
+    together: Iterable[Iterable[str]] = (),
+    locked: Mapping[str, str] | None = None,
+    config: SplitsConfig,
+) -> dict[str, str]:
+    """Give every subject one split.
+
+    Subjects that an earlier release placed stay where they are. The others follow, those with most segments first
+    (a hash of the id breaks ties), each to the split that is furthest below its wanted share. A lone subject is in
+    ``train``: with one person there is nothing to hold out. The result does not depend on the order of the input.
+
+    Args:
+        segment_counts: Segments of each subject.
+        together: Groups of subjects that appear in one recording and must share a side; unknown ids are ignored.
+        locked: Splits of earlier releases by subject.
+        config: The wanted shares.
+
+    Raises:
+        InvalidReleaseError: Subjects of one recording are locked to different sides.
+    """
+    locked = locked or {}
+    filled = dict.fromkeys(SPLITS, 0)
+    assignment: dict[str, str] = {}
+    waiting: list[list[str]] = []
+    for group in _groups(sorted(segment_counts), together):
+        sides = sorted({locked[subject] for subject in group if subject in locked})
+        if len(sides) > 1:
+            raise InvalidReleaseError(
+                f"subjects {', '.join(group)} appear in one recording, but earlier releases put them in "
+                f"{' and '.join(sides)}: leave that recording out"
+            )
+        if sides:
+            _place(group, sides[0], segment_counts, assignment, filled)
+        else:
+            waiting.append(group)
+    for group in sorted(waiting, key=lambda g: (-sum(segment_counts[s] for s in g), _hash_of(g[0]))):
+        _place(group, _emptiest(filled, config), segment_counts, assignment, filled)
+    return dict(sorted(assignment.items()))
+
+
+def _place(
+    group: list[str], split: str, counts: Mapping[str, int], assignment: dict[str, str], filled: dict[str, int]
+) -> None:
+    for subject in group:
+        assignment[subject] = split
+        filled[split] += counts[subject]
+
+
+def _emptiest(filled: Mapping[str, int], config: SplitsConfig) -> str:
+    used = [split for split in _FILL_ORDER if config.shares[split] > 0]
+    return min(used, key=lambda split: filled[split] / config.shares[split])
+
+
+def _hash_of(subject_id: str) -> str:
+    return sha256(subject_id.encode()).hexdigest()
+
+
+def _groups(subjects: list[str], together: Iterable[Iterable[str]]) -> list[list[str]]:
+    """Unite subjects that are linked by any chain of recordings."""
+    root = {subject: subject for subject in subjects}
+
+    def find(subject: str) -> str:
+        while root[subject] != subject:
+            subject = root[subject]
+        return subject
+
+    for linked in together:
+        known = sorted(subject for subject in linked if subject in root)
+        for other in known[1:]:
+            first, second = sorted((find(known[0]), find(other)))
+            root[second] = first
+    groups: dict[str, list[str]] = {}
+    for subject in subjects:
+        groups.setdefault(find(subject), []).append(subject)
+    return list(groups.values())
+
+
+def read_splits_lock(path: Path) -> dict[str, str]:
+    """Read the ``splits.lock`` of an earlier release; a file that is not there locks nobody.
+
+    Raises ``InvalidReleaseError`` for a line that is not ``<subject id> <split>``.
+    """
+    if not path.exists():
+        return {}
+    locked: dict[str, str] = {}
+    for number, line in enumerate(path.read_text(encoding="ascii", errors="replace").splitlines(), start=1):
+        match = _LOCK_LINE.fullmatch(line)
+        if match is None or match["subject_id"] in locked:
+            raise InvalidReleaseError(f"{path}: line {number} is not a new '<subject id> <split>': restore the file")
+        locked[match["subject_id"]] = match["split"]
+    return locked
+
+
+def splits_lock_text(assignment: Mapping[str, str]) -> str:
+    """Write an assignment as the text of ``splits.lock``."""
+    return "".join(f"{subject} {split}\n" for subject, split in sorted(assignment.items()))
