@@ -22,6 +22,8 @@ from schema.records import Anchor, Candidate, ReviewTask, VideoRecord
 from schema.rows import annotations_to_rows, tasks_from_rows, tasks_to_rows
 from schema.tables import STUDY_KEY
 
+LONGEST_TITLE = 50
+"""Label Studio refuses longer project titles."""
 BATCH = 200
 """Tasks that are imported and recorded together: a killed push loses the clips of one batch at most."""
 
@@ -39,7 +41,7 @@ def ensure_study_project(study: Study, client: LabelStudioClient) -> int:
     clips = study.layout.served / "clips"
     clips.mkdir(parents=True, exist_ok=True)
     return client.ensure_project(
-        title=f"{study.config.study.name}: {study.taxonomy.title}",
+        title=f"{study.config.study.name}: {study.taxonomy.title}"[:LONGEST_TITLE],
         page=verdict_page(study.taxonomy),
         instructions=instructions(study.taxonomy),
         answers_per_task=study.config.annotate.answers_per_task,

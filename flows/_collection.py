@@ -8,11 +8,11 @@ from collectors.base import AlreadyHeld, Fetched, SourceEntry, collect_sources, 
 from collectors.sources import read_sources
 from flows._leases import lease
 from flows._outcome import Outcome, record_run
-from flows._study import Study
+from flows._study import Study, read_people
 from media.probe import probe_video
 from media.store import MediaStore
 from schema.arrow import OUTCOMES, SOURCES, VIDEOS
-from schema.errors import DropReason, ItemError
+from schema.errors import ConfigError, DropReason, ItemError
 from schema.records import Dropped, VideoId
 from schema.rows import table_of, videos_to_rows
 
@@ -28,8 +28,15 @@ class Attempt:
 
 
 def list_sources(study: Study) -> list[SourceEntry]:
-    """Read the study's source list; raises ``ConfigError`` for one that can't be read."""
-    return read_sources(study.config.sources, study_folder=study.layout.root, pseudonym_key=study.key)
+    """Read the study's source list; raises ``ConfigError`` for one that can't be read or names an unlisted person."""
+    entries = read_sources(study.config.sources, study_folder=study.layout.root, pseudonym_key=study.key)
+    people = read_people(study)
+    strangers = sorted({entry.person_id for entry in entries if entry.person_id} - people.keys())
+    if strangers:
+        raise ConfigError(
+            f"sources: person {strangers[0]!r} is no person_id of {study.config.study.players}; add a row or correct it"
+        )
+    return entries
 
 
 def newest_attempts(study: Study) -> dict[str, Attempt]:

@@ -23,7 +23,7 @@ class ShotsConfig:
     """Settings of the shot stage."""
 
     min_seconds: float = 0.2
-    """A cut that follows the one before (or the start) sooner than this is taken for a disturbance and not made."""
+    """A cut this close to the one before it, to the start or to the end is taken for a disturbance and not made."""
 
 
 class ShotDetector(Protocol):
@@ -71,13 +71,15 @@ def detect_shots(
 
 
 def _kept_cuts(cuts: list[int], times: FrameTimes, config: ShotsConfig) -> list[int]:
-    """Leave out cuts that make a shot shorter than the shortest one."""
+    """Return the first frame of each shot, without cuts that make a shot shorter than the shortest one."""
+    count = times.times_ns.shape[0]
+    if cuts != sorted(set(cuts)) or not all(0 < cut < count for cut in cuts):
+        raise ValueError(f"cuts must increase and lie within 1..{count - 1}, got {cuts}")
     shortest_ns = round(config.min_seconds * NS_PER_SECOND)
     starts = [0]
     for cut in cuts:
-        if not starts[-1] < cut < times.times_ns.shape[0]:
-            raise ValueError(f"cuts must increase and lie within 1..{times.times_ns.shape[0] - 1}, got {cuts}")
-        if times.span_of(starts[-1], cut).duration_ns >= shortest_ns:
+        before, after = times.span_of(starts[-1], cut), times.span_of(cut, count)
+        if min(before.duration_ns, after.duration_ns) >= shortest_ns:
             starts.append(cut)
     return starts
 

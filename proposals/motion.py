@@ -58,8 +58,8 @@ def _head_points(sequence: KeypointSequence, body: Floats) -> Floats:
     """Return the middle of eyes and nose in pixels, shape ``(n, 1, 2)``: of 21 face points if the face is seen.
 
     One mean of many points trembles less than each of them, and a nod is small: 0.04 head widths on a clip that is
-    labelled so, where single points tremble by 0.02 from frame to frame and the mean by 0.01. A track uses face points or body points throughout, so
-    that no change of source looks like a movement.
+    labelled so, where single points tremble by 0.02 from frame to frame and the mean by 0.01. A track uses face points
+    or body points throughout, so that no change of source looks like a movement.
     """
     face = sequence.keypoints_xy[:, STILL_FACE].astype(np.float64).mean(axis=1)
     use_face = np.isfinite(face[:, 0]).mean() >= 0.8
@@ -87,7 +87,7 @@ def find_movements(
 
 
 def _walks(sequence: KeypointSequence, times_s: Floats, head_widths: Floats, config: MotionConfig) -> Bools:
-    """Tell in which frames the whole person goes somewhere else, shape ``(n,)``: shoulders, or the head without them."""
+    """Tell in which frames the whole person goes elsewhere, shape ``(n,)``: by the shoulders, or by the head."""
     body = trusted_points(sequence)
     result = np.zeros(head_widths.shape, dtype=np.bool_)
     for points in (body[:, 5:7].mean(axis=1, keepdims=True), body[:, :3].mean(axis=1, keepdims=True)):

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,8 @@ from releases.tables import SCHEMA_VERSION, SEGMENTS, TABLES, VIDEOS, VOTES
 from schema.arrow import KEYPOINTS
 from schema.errors import ConfigError, InvalidReleaseError, StoreFullError
 from schema.taxonomy import EVIDENCE, Taxonomy
+
+_READER_BYTECODE = re.compile(r"__pycache__/reader\.[\w-]+\.pyc")
 
 __all__ = ["ReleaseConfig", "ReleaseInputs", "build_release", "is_current"]
 
@@ -76,8 +79,14 @@ def is_current(
 
 def checksums_text(folder: Path) -> str:
     """Write SHA256SUMS as ``sha256sum -c`` reads it: every file but itself, by path."""
-    paths = sorted(p for p in folder.rglob("*") if p.is_file() and p != folder / "SHA256SUMS")
+    paths = (p for p in release_files(folder) if p != folder / "SHA256SUMS")
     return "".join(f"{file_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in paths)
+
+
+def release_files(folder: Path) -> list[Path]:
+    """List a release's files and links, sorted; the bytecode that Python leaves when reader.py is imported is none."""
+    found = sorted(p for p in folder.rglob("*") if p.is_file() or p.is_symlink())
+    return [p for p in found if not _READER_BYTECODE.fullmatch(p.relative_to(folder).as_posix())]
 
 
 def file_sha256(path: Path) -> str:

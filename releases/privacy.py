@@ -103,6 +103,18 @@ def words_of(text: str) -> frozenset[str]:
     return frozenset(re.findall(r"[^\W\d_]+", folded(text)))
 
 
+GENERIC_WORDS = words_of(
+    "a and after at before clip conference conferences demo file in interview media micro gesture gestures mp4 of on "
+    "post press pressroom recording sample segments the train test val video videos votes with"
+)
+"""Words that titles and file names share with the card and the tables of any release."""
+
+
+def _is_telling(parts: list[str]) -> bool:
+    """Tell whether a title's words could lead to anybody: "Press conference" is in every card."""
+    return len("".join(parts)) >= SHORTEST_ANYWHERE and not GENERIC_WORDS.issuperset(parts)
+
+
 class _Search:
     def __init__(self, forbidden: ForbiddenStrings, vocabulary: frozenset[str]) -> None:
         self._full_names: list[re.Pattern[str]] = []
@@ -116,7 +128,7 @@ class _Search:
                 self._words |= set(parts)
         self._words -= vocabulary
         titles = (re.findall(r"[^\W_]+", folded(title)) for title in sorted(forbidden.titles))
-        self._full_names += [_phrase_pattern(parts) for parts in titles if len("".join(parts)) >= SHORTEST_ANYWHERE]
+        self._full_names += [_phrase_pattern(parts) for parts in titles if _is_telling(parts)]
         links = {re.sub(r"^[a-z]+://(www\.)?", "", folded(link)).rstrip("/") for link in forbidden.links}
         self._links = sorted(link for link in links if len(link) >= SHORTEST_ANYWHERE)
         self._long_ids = sorted(i for i in forbidden.native_ids if len(i) >= SHORTEST_ANYWHERE)

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import yaml
 
-from releases.build import FORMAT, file_sha256
+from releases.build import FORMAT, file_sha256, release_files
 from releases.card import CLASSES_HEADING, HOLDS_HEADING, read_header, table_under
 from releases.checks import (
     Finding,
@@ -90,7 +90,7 @@ def _check_files(folder: Path) -> Iterator[Finding]:
             listed[match["path"]] = match["digest"]
     if not text.endswith("\n"):
         yield Finding(check="checksums", file="SHA256SUMS", detail="the last line is cut off")
-    there = {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if p.is_file() or p.is_symlink()}
+    there = {p.relative_to(folder).as_posix(): p for p in release_files(folder)}
     for name in sorted({*REQUIRED_FILES, *listed} - there.keys()):
         yield Finding(check="files", file=name, detail="it is missing")
     for name, path in there.items():

@@ -175,3 +175,12 @@ def test_who_has_the_private_strings_can_look_for_them(published: Path) -> None:
     found = validate_release(published, forbidden=forbidden)
     assert {finding.check for finding in found} == {"leaks"}
     assert not any(subject(0) in str(finding) for finding in found)
+
+
+def test_importing_the_reader_from_its_folder_does_not_make_the_release_invalid(release: Path) -> None:
+    bytecode = release / "__pycache__" / "reader.cpython-311.pyc"
+    bytecode.parent.mkdir()
+    bytecode.write_bytes(b"anything")
+    assert validate_release(release) == []
+    (bytecode.parent / "other.pyc").write_bytes(b"anything")
+    assert [finding.check for finding in validate_release(release)] == ["files"]

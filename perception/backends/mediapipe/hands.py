@@ -26,6 +26,8 @@ _INDEX = {"left": 19, "right": 20}
 _MOUTH = (9, 10)
 _MIN_VIEW_PX = 16
 _PALMS_PER_LOOK = 3
+_PALM_SLACK = 0.15
+"""Shoulder widths by which a detected palm's wrist may miss the hand's root."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,14 +125,15 @@ class HandModels:
         refined = region_of_recrop(self._recrop.points_of(alignment, rough, values=2))
         return self.look(view, refined, source="pose")
 
-    def look_in_square(self, view: View, center: Points, side_px: float) -> Iterator[Hand]:
-        """Read the hands that the palm detector suggests in a square of the view."""
+    def palms_in_square(self, view: View, center: Points, side_px: float) -> list[tuple[Points, Region]]:
+        """Return the wrist and the hand's region of each palm that is detected in a square of the view, best first."""
         square = view.square(center, side_px)
         if square.side_px < _MIN_VIEW_PX:
-            return
-        for palm in self._palms.run(square.pixels_rgb)[:_PALMS_PER_LOOK]:
-            region = region_of_palm(palm.points_xy + square.origin, palm.corners_xy + square.origin)
-            yield self.look(view, region, source="palm")
+            return []
+        palms = [
+            (f.points_xy + square.origin, f.corners_xy + square.origin) for f in self._palms.run(square.pixels_rgb)
+        ]
+        return [(points[0], region_of_palm(points, corners)) for points, corners in palms]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -152,16 +155,14 @@ class HandFinder:
         self._models = models
         self._config = models.config
         self._previous: dict[str, Hand] = {}
+        self._regions: dict[str, Region] = {}
         self._failures = dict.fromkeys(SIDES, 0)
         self._next_look_ns = dict.fromkeys(SIDES, 0)
 
     def find(self, view: View, pose: PosePoints, time_ns: int) -> dict[str, Hand]:
         """Return the hands that are surely there, by the person's own side."""
         scene = self._scene(view, pose)
-        looks = [
-            self._models.look(view, region_of_hand(hand.points_xy), source=f"follow {side}")
-            for side, hand in self._previous.items()
-        ]
+        looks = [self._models.look(view, region, source=f"follow {side}") for side, region in self._regions.items()]
         hands = self._assign(looks, scene)
         due = [s for s in scene.wrist_seen if s not in hands and time_ns >= self._next_look_ns[s]]
         if due:
@@ -169,12 +170,36 @@ class HandFinder:
             hands = self._assign(looks, scene)
         lost = [side for side in due if side not in hands]
         if lost:
-            for center, side_px in _second_squares(lost, scene):
-                looks += self._models.look_in_square(view, center, side_px)
+            looks += self._second_looks(lost, hands, scene)
             hands = self._assign(looks, scene)
         self._schedule(hands, due=due, scene=scene, time_ns=time_ns)
+        self._regions = {side: self._next_region(side, hand) for side, hand in hands.items()}
         self._previous = hands
         return hands
+
+    def _second_looks(self, lost: Sequence[str], hands: dict[str, Hand], scene: _Scene) -> list[Hand]:
+        """Look at the palms that are detected within reach of a lost hand's wrist, leaving out the hand already found."""
+        reach = {
+            s: self._reach(scene.wrist_seen[s]) * scene.shoulders_px + _PALM_SLACK * scene.shoulders_px for s in lost
+        }
+        wrists = {side: scene.pose.points_xy[_WRIST[side]] for side in lost}
+        known = [hand.points_xy[0] for hand in hands.values()]
+        looks = []
+        for center, side_px in _second_squares(lost, scene):
+            palms = self._models.palms_in_square(scene.view, center, side_px)
+            for root, region in palms[:_PALMS_PER_LOOK]:
+                near = any(distance_px(root, wrists[side]) <= reach[side] for side in lost)
+                if near and all(distance_px(root, other) > _PALM_SLACK * scene.shoulders_px for other in known):
+                    looks.append(self._models.look(scene.view, region, source="palm"))
+        return looks
+
+    def _reach(self, wrist_seen: bool) -> float:
+        return self._config.max_wrist_distance if wrist_seen else self._config.max_unseen_wrist_distance
+
+    def _next_region(self, side: str, hand: Hand) -> Region:
+        """Return where to look for the hand in the next frame."""
+        region = region_of_hand(hand.points_xy)
+        return self._regions[side].eased_to(region) if hand.source == f"follow {side}" else region
 
     def _scene(self, view: View, pose: PosePoints) -> _Scene:
         wrist_seen: dict[str, bool] = {}
@@ -252,7 +277,7 @@ class HandFinder:
             moved = distance_px(hand.points_xy[0], scene.previous[side].points_xy[0]) / scene.shoulders_px
             distance = min(distance, moved)
         other_side = hand.other_side(side)
-        reach = config.max_wrist_distance if seen else config.max_unseen_wrist_distance
+        reach = self._reach(seen)
         on_wrist = seen and distance <= config.sure_distance
         agrees = other_side <= config.agreeing_other_side
         allowed_side = followed or on_wrist or agrees or (seen and other_side <= config.max_other_side)

@@ -23,6 +23,7 @@ from perception.backends.mediapipe.regions import (
     Points,
     Region,
     distance_px,
+    mean_of,
     region_of_face_in_pose,
     region_of_face_mesh,
     region_of_pose,
@@ -36,9 +37,9 @@ from schema.records import PART_SLICES
 _NOSE, _SHOULDERS = 0, (11, 12)
 _NOSE_AND_EYES = (0, 1, 2)
 """Canonical points."""
-_FACE_IN_POSE = (5, 2, 10, 9, 0)
-"""BlazePose's right eye, left eye, right and left mouth corner, nose."""
-_FACE_IN_MESH = ((33, 133), (362, 263), (61,), (291,), (4,))
+_PLACES_IN_POSE = (0, 2, 5, 9, 10)
+"""BlazePose's nose, left and right eye, left and right corner of the mouth."""
+_PLACES_IN_MESH = ((4,), (362, 263), (33, 133), (291,), (61,))
 """Mesh vertices whose means are the same five places."""
 
 
@@ -136,7 +137,7 @@ class MediapipeTrackEstimator:
         if self._pose_region is not None:
             pose = read_pose(self._models.pose, view, self._pose_region)
             if pose is not None and _is_in_box(pose, box_xyxy):
-                self._pose_region = region_of_pose(pose.alignment_xy)
+                self._pose_region = self._pose_region.eased_to(region_of_pose(pose.alignment_xy))
                 return pose
         for found in self._models.people.run(view.pixels_rgb):
             pose = read_pose(self._models.pose, view, region_of_pose(found.points_xy + view.origin))
@@ -157,15 +158,14 @@ class MediapipeTrackEstimator:
             presence = 1.0 / (1.0 + math.exp(-min(max(float(logit[0]), -30.0), 30.0)))
             mesh = self._models.face.points_of(tensor, region, values=3)
             if presence >= self._config.min_face_score and self._is_on_face(mesh, pose):
-                self._face_region = region_of_face_mesh(mesh)
+                self._face_region = region.eased_to(region_of_face_mesh(mesh))
                 return mesh, presence
         return None
 
     def _is_on_face(self, mesh: Points, pose: PosePoints) -> bool:
-        theirs = pose.points_xy[list(_FACE_IN_POSE)]
-        ours = np.stack([mesh[list(vertices)].mean(axis=0) for vertices in _FACE_IN_MESH])
-        spread_px = distance_px(theirs, theirs.mean(axis=0))
-        return distance_px(ours, theirs) <= self._config.max_face_shift * spread_px
+        places = pose.points_xy[list(_PLACES_IN_POSE)]
+        spread_px = distance_px(places, places.mean(axis=0))
+        return distance_px(_places_in_mesh(mesh), places) <= self._config.max_face_shift * spread_px
 
     def _compose(
         self, view: View, *, pose: PosePoints, face: tuple[Points, float] | None, hands: dict[str, Hand]
@@ -175,6 +175,8 @@ class MediapipeTrackEstimator:
         if face is not None:
             mesh, presence = face
             place_face(canonical, _with_score(mesh, presence))
+            # The mesh shakes a quarter as much as the pose's nose and eyes (imigue_folding-arms, still: 0.4 of 1.7 px).
+            canonical[list(_NOSE_AND_EYES), :2] = _places_in_mesh(mesh)[:3]
         elif pose.faces_away:
             # BlazePose gives nose and eyes a visibility of 1.0 at the back of a head too (intel_one-by-one).
             canonical[list(_NOSE_AND_EYES)] = np.nan
@@ -188,6 +190,10 @@ class MediapipeTrackEstimator:
             scores=np.clip(np.nan_to_num(canonical[:, 2]), 0.0, 1.0),
             parts_seen=np.array(parts_seen, np.bool_),
         )
+
+
+def _places_in_mesh(mesh: Points) -> Points:
+    return np.stack([mean_of(*mesh[list(vertices)]) for vertices in _PLACES_IN_MESH])
 
 
 def _with_score(points: Points, score: float) -> npt.NDArray[np.float32]:
