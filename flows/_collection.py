@@ -58,8 +58,14 @@ def _is_due(entry: SourceEntry, attempt: Attempt | None) -> bool:
         return False
     if try_again(entry, DropReason(attempt.outcome)):
         return True
-    path = Path(entry.location)  # a local file that was replaced since deserves another look
-    return not entry.is_link and path.is_file() and path.stat().st_mtime_ns > attempt.attempted_ns
+    path = Path(entry.location)
+    return not entry.is_link and path.is_file() and _changed_ns(path) > attempt.attempted_ns
+
+
+def _changed_ns(path: Path) -> int:
+    """Return when a local file was last written or put in its place: an older file that was moved there counts."""
+    state = path.stat()
+    return max(state.st_mtime_ns, state.st_ctime_ns)
 
 
 def collect_source(study: Study, entry: SourceEntry) -> Outcome:

@@ -14,10 +14,13 @@ import typer
 
 from annotation.service import ReviewServer
 from collectors.sample_site import SampleSite
+from drawing.people import Background
 from flows._collection import GOT, newest_attempts
 from flows._config import STUDY_FILE
 from flows._outcome import Outcome
+from flows._plan import current_candidates, study_videos
 from flows._prefect import start_prefect
+from flows._preview import preview_video
 from flows._publication import newest_release, study_releases
 from flows._report import status_facts, tell_outcome
 from flows._reviewers import answer_by_script
@@ -52,7 +55,12 @@ def run_demo(videos: Sequence[str], *, root: Path, tracker: str | None, keypoint
             open_tasks = answer_by_script(study)
         for name in ("pull", "publish"):
             outcomes[name] = _stage(study, name)
-    _tell_end(study, server, outcomes, open_tasks=open_tasks, seconds=time.monotonic() - started)
+        with _step("previews"):
+            pictures = _previews(study)
+    _tell_counts(study, outcomes, seconds=time.monotonic() - started)
+    _tell_release(study)
+    typer.echo("pictures     " + "\n             ".join(str(_shown(path)) for path in pictures))
+    _tell_page(study, server, open_tasks=open_tasks)
     if open_page:
         webbrowser.open(server.url)
     return max(o.exit_status(tolerated_drops=study.config.run.tolerated_drops) for o in outcomes.values())
@@ -122,15 +130,16 @@ def _await(review: Future[ReviewServer]) -> ReviewServer:
 
 def _command() -> str:
     program = Path(sys.argv[0])
-    if not program.name.startswith("pressroom"):
-        return "pressroom"
-    here = Path.cwd()
-    return str(program.relative_to(here)) if program.is_absolute() and program.is_relative_to(here) else str(program)
+    return str(_shown(program.absolute())) if program.name == "pressroom" else "pressroom"
 
 
-def _tell_end(
-    study: Study, server: ReviewServer, outcomes: dict[str, Outcome], *, open_tasks: int, seconds: float
-) -> None:
+def _previews(study: Study) -> list[Path]:
+    """Draw each video that has candidates as skeletons on black: films and contact sheets that are safe to show."""
+    videos = [video for video in study_videos(study) if current_candidates(study, [video])]
+    return [path for video in videos for path in preview_video(study, video.video_id, background=Background.BLACK)]
+
+
+def _tell_counts(study: Study, outcomes: dict[str, Outcome], *, seconds: float) -> None:
     facts = status_facts(study)
     typer.echo("")
     for name in ("videos", "shots", "tracks", "frames", "candidates", "tasks", "answers", "segments"):
@@ -140,14 +149,22 @@ def _tell_end(
     for name, outcome in outcomes.items():
         typer.echo(f"{'seconds':<12} {outcome.seconds:>8.1f}  {name}")
     typer.echo(f"{'seconds':<12} {seconds:>8.1f}  in all, with the servers' start")
-    _tell_release(study)
-    command, root = _command(), study.layout.root.name
+
+
+def _tell_page(study: Study, server: ReviewServer, *, open_tasks: int) -> None:
+    command, root = _command(), _shown(study.layout.root)
     typer.echo(
         f"\nreview page  {server.url}   user {server.user}   password {server.password}\n"
-        f"             {open_tasks} tasks are open for you; then go on with\n"
+        f"             tasks that are open for you: {open_tasks}; then go on with\n"
         f"               {command} pull {root}\n               {command} publish {root}\n"
         f"               {command} down {root}      stops the servers"
     )
+
+
+def _shown(path: Path) -> Path:
+    """Return a path as short as it can be typed from here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _tell_release(study: Study) -> None:
@@ -156,7 +173,7 @@ def _tell_release(study: Study) -> None:
         return
     from flows._report import tell_validation
 
-    folder = newest_release(study)
+    folder = _shown(newest_release(study))
     typer.echo(f"\nrelease      {folder}")
     tell_validation(folder, as_json=False)
     typer.echo(

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import httpx
 import psutil
 
 from schema.errors import ServiceError
@@ -64,6 +63,8 @@ def running_prefect(layout: StudyLayout) -> PrefectServer | None:
 
 
 def _answers(url: str) -> bool:
+    import httpx
+
     try:
         return httpx.get(f"{url}/api/health", timeout=5.0).status_code == httpx.codes.OK
     except httpx.HTTPError:

@@ -1,17 +1,19 @@
 """Previews of one video: an overlay film and a contact sheet, for a user to trust or distrust the numbers."""
 
-from collections.abc import Sequence
 from pathlib import Path
+
+import numpy as np
 
 from drawing.overlays import overlay_frames
 from drawing.people import Background, people_by_frame
 from drawing.sheets import Moment, contact_sheet
+from drawing.views import person_crop
 from flows._plan import is_current, study_video
 from flows._stages import video_parts
 from flows._study import Study
 from flows._videos import read_video_part
 from media.clips import write_clip
-from media.frames import VideoFrame, decode_frames
+from media.frames import decode_frames
 from media.store import MediaStore
 from schema.arrow import CANDIDATES, FRAMES, KEYPOINTS, TRACKS
 from schema.errors import UsageError
@@ -19,7 +21,7 @@ from schema.records import Candidate, FrameTimes, VideoRecord
 from schema.rows import candidates_from_rows, frame_times_from_rows, keypoints_from_rows, tracks_from_rows
 from schema.tables import written_beside
 
-MOST_MOMENTS = 12
+MOMENTS = 8
 
 
 def preview_video(study: Study, video_id: str, *, background: str) -> list[Path]:
@@ -76,17 +78,21 @@ class _Preview:
         return self.study.taxonomy.by_id(candidate.class_id).name
 
     def _moments(self) -> list[Moment]:
-        """Take the middle of each candidate, the best ones first; a video without any shows even steps."""
-        best = sorted(self.candidates, key=lambda c: (-c.score, c.candidate_id))[:MOST_MOMENTS]
+        """Take the middle of each of the best candidates, and even steps between them until the sheet is full."""
+        best = sorted(self.candidates, key=lambda c: (-c.score, c.candidate_id))[:MOMENTS]
         labels = {self.times.frame_at(c.span.middle_ns): self._name(c) for c in best}
         count = self.times.times_ns.shape[0]
-        steps = range(0, count, max(1, count // MOST_MOMENTS))
-        for frame_index in () if len(labels) >= MOST_MOMENTS // 3 else list(steps)[:MOST_MOMENTS]:
-            labels.setdefault(frame_index, "")
+        for step in range(MOMENTS - len(labels)):
+            labels.setdefault(count * (2 * step + 1) // (2 * (MOMENTS - len(best))), "")
         return [self._moment(index, labels[index]) for index in sorted(labels)]
 
     def _moment(self, index: int, label: str) -> Moment:
-        frames: Sequence[VideoFrame] = list(
-            decode_frames(self.path, self.times, first_frame=index, end_frame=index + 1)
+        (frame,) = decode_frames(self.path, self.times, first_frame=index, end_frame=index + 1)
+        people = tuple(self.people.get(index, ()))
+        boxes = [person.box_xyxy for person in people if person.box_xyxy is not None]
+        crop = (
+            person_crop(np.array(boxes, dtype=np.float32), width=self.video.width, height=self.video.height)
+            if boxes
+            else None
         )
-        return Moment(frame=frames[0], people=tuple(self.people.get(index, ())), label=label)
+        return Moment(frame=frame, people=people, crop_xyxy=crop, label=label)

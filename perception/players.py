@@ -51,4 +51,4 @@ def seconds_seen(track: Track) -> float:
     """Return how long a track lasts in seconds; its last frame counts as long as its others do on average."""
     count = track.times_ns.shape[0]
     between_ns = int(track.times_ns[-1] - track.times_ns[0])
-    return between_ns / NS_PER_SECOND * count / max(count - 1, 1)
+    return float(between_ns / NS_PER_SECOND * count / max(count - 1, 1))

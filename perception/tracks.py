@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -181,7 +182,7 @@ def _pieces_of(sightings: list[tuple[int, Box, float]], seen: _SeenFrames, confi
     gaps_ns = np.diff(times_ns[positions])
     breaks = (np.diff(positions) > 1) & (gaps_ns > round(config.max_gap_seconds * NS_PER_SECOND))
     edges = [0, *(np.flatnonzero(breaks) + 1).tolist(), positions.shape[0]]
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise(edges):
         yield _bridged(positions[start:end], boxes[start:end], scores[start:end], times_ns)
 
 
@@ -203,7 +204,7 @@ def _seconds_of(piece: _Piece, seen: _SeenFrames) -> float:
     """Return how long a piece lasts; its last frame counts as long as its others do on average."""
     count = piece.positions.shape[0]
     between_ns = seen.times_ns[int(piece.positions[-1])] - seen.times_ns[int(piece.positions[0])]
-    return between_ns / NS_PER_SECOND * count / max(count - 1, 1)
+    return float(between_ns / NS_PER_SECOND * count / max(count - 1, 1))
 
 
 def _is_long_enough(piece: _Piece, seen: _SeenFrames, config: TracksConfig) -> bool:

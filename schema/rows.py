@@ -325,5 +325,7 @@ def concatenated(
     spec: TableSpec, tables: Iterable[pa.Table], *, order: Callable[[pa.Table], pa.Table] | None = None
 ) -> pa.Table:
     """Join tables of one spec; no table at all gives the empty one."""
-    whole = pa.concat_tables([spec.schema.empty_table(), *tables], promote_options="permissive")
+    # `schema.empty_table()` would import pandas where it is installed: a second or more for an idle command
+    empty = pa.Table.from_batches([], schema=spec.schema)
+    whole = pa.concat_tables([empty, *tables], promote_options="permissive")
     return order(whole) if order else whole

@@ -75,9 +75,7 @@ def interview_pictures(
     seated = person or PaintedPerson()
     for k in range(round(seconds * frame_rate)):
         way = hand_way(k / frame_rate, touches)
-        moved = PaintedPerson(
-            color=seated.color, box_xyxy=seated.box_xyxy, hand_at_neck=way, swings=seated.swings
-        )
+        moved = PaintedPerson(color=seated.color, box_xyxy=seated.box_xyxy, hand_at_neck=way, swings=seated.swings)
         yield paint([moved], size=size, background=background)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from schema.errors import ConfigError, MissingPartError
 
 
-def load_back_end(table: Mapping[str, str], name: str, *, key: str) -> Any:
+def load_back_end(table: Mapping[str, str], name: str, *, key: str) -> type[Any]:
     """Import the class that ``table`` lists under ``name``.
 
     Args:
@@ -28,8 +28,9 @@ def load_back_end(table: Mapping[str, str], name: str, *, key: str) -> Any:
         raise ConfigError(f"{key}: there is no back end {name!r}; did you mean {nearest[0]!r}? ({', '.join(table)})")
     module_name, _, class_name = table.get(name, name).partition(":")
     try:
-        return getattr(importlib.import_module(module_name), class_name)
+        back_end: type[Any] = getattr(importlib.import_module(module_name), class_name)
     except AttributeError as error:
         raise ConfigError(f"{key}: the module {module_name} has no {class_name!r}") from error
     except ModuleNotFoundError as error:
         raise MissingPartError(f"{key}: {name} needs the package {error.name}, which is not installed") from error
+    return back_end

@@ -148,11 +148,11 @@ class SyntheticTrackEstimator:
         places = _skeleton(wrist, fingers_degrees)
         x1, y1, x2, y2 = box_xyxy
         keypoints = (places * (x2 - x1, y2 - y1) + (x1, y1)).astype(np.float32)
-        seen = np.isfinite(keypoints).all(axis=1)
+        seen: npt.NDArray[np.bool_] = np.isfinite(keypoints).all(axis=1)
         seen &= ((keypoints >= 0) & (keypoints < image_rgb.shape[1::-1])).all(axis=1)
         keypoints[~seen] = np.nan
         scores = np.where(seen, np.float32(self._config.score), np.float32(0)).astype(np.float32)
-        parts_seen = np.array([seen[PART_SLICES[part]].any() for part in Part], dtype=np.bool_)
+        parts_seen = np.array([np.any(seen[PART_SLICES[part]]) for part in Part], dtype=np.bool_)
         return PersonKeypoints(keypoints_xy=keypoints, scores=scores, parts_seen=parts_seen)
 
     def close(self) -> None:
@@ -160,7 +160,9 @@ class SyntheticTrackEstimator:
 
 
 def _distances(image_rgb: _Image, color: tuple[int, int, int]) -> npt.NDArray[np.float32]:
-    return np.linalg.norm(image_rgb.astype(np.float32) - np.array(color, dtype=np.float32), axis=-1)
+    """Return how far each pixel is from a colour, shape without the last axis."""
+    apart = image_rgb.astype(np.float32) - np.array(color, dtype=np.float32)
+    return np.asarray(np.sqrt((apart * apart).sum(axis=-1)), dtype=np.float32)
 
 
 def _background_index(image_rgb: _Image) -> int:
@@ -201,7 +203,7 @@ def _marker_color(image_rgb: _Image, box_xyxy: Box) -> _Image:
     """Return the median colour of the inner half of the marker block."""
     x1, y1, x2, y2 = MARKER_XYXY
     pixels = _part_of_box(image_rgb, box_xyxy, (0.75 * x1 + 0.25 * x2, 0.75 * y1 + 0.25 * y2, *_inner(x1, y1, x2, y2)))
-    return np.median(pixels, axis=0).astype(np.uint8)
+    return np.asarray(np.median(pixels, axis=0), dtype=np.uint8)
 
 
 def _inner(x1: float, y1: float, x2: float, y2: float) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """The model graphs that the wheel ships, run on chosen regions of a picture: stateless, one thread, synthetic times."""
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -76,9 +77,12 @@ class _Graph:
         side_inputs = {"model_complexity": _FULL_COMPLEXITY} if "model_complexity" in text else None
         self._rectangle = rect_pb2.NormalizedRect
         self._outputs = outputs
-        self._solution: Any = SolutionBase(
-            graph_config=_ONE_THREAD + text, calculator_params=options, side_inputs=side_inputs
-        )
+        with warnings.catch_warnings():
+            # mediapipe 0.10.21 is older than protobuf 6 and asks for fields by a name that is on its way out.
+            warnings.filterwarnings("ignore", message=r"label\(\) is deprecated", category=DeprecationWarning)
+            self._solution: Any = SolutionBase(
+                graph_config=_ONE_THREAD + text, calculator_params=options, side_inputs=side_inputs
+            )
 
     def run(self, image_rgb: Image, region: Region | None) -> dict[str, Any]:
         """Return the outputs by name; None where the graph gave none for this picture."""

@@ -26,6 +26,8 @@ _INDEX = {"left": 19, "right": 20}
 _MOUTH = (9, 10)
 _MIN_VIEW_PX = 16
 _PALMS_PER_LOOK = 3
+_SAME_ROOT = 0.05
+"""Shoulder widths within which a detected palm is that of a hand already found: crossing hands come as near as 0.12."""
 _PALM_SLACK = 0.15
 """Shoulder widths by which a detected palm's wrist may miss the hand's root."""
 
@@ -178,18 +180,17 @@ class HandFinder:
         return hands
 
     def _second_looks(self, lost: Sequence[str], hands: dict[str, Hand], scene: _Scene) -> list[Hand]:
-        """Look at the palms that are detected within reach of a lost hand's wrist, leaving out the hand already found."""
-        reach = {
-            s: self._reach(scene.wrist_seen[s]) * scene.shoulders_px + _PALM_SLACK * scene.shoulders_px for s in lost
-        }
+        """Look at the palms that lie within reach of a lost hand's wrist, and not at the hand already found."""
+        slack_px = _PALM_SLACK * scene.shoulders_px
+        reach_px = {s: self._reach(scene.wrist_seen[s]) * scene.shoulders_px + slack_px for s in lost}
         wrists = {side: scene.pose.points_xy[_WRIST[side]] for side in lost}
         known = [hand.points_xy[0] for hand in hands.values()]
         looks = []
         for center, side_px in _second_squares(lost, scene):
             palms = self._models.palms_in_square(scene.view, center, side_px)
             for root, region in palms[:_PALMS_PER_LOOK]:
-                near = any(distance_px(root, wrists[side]) <= reach[side] for side in lost)
-                if near and all(distance_px(root, other) > _PALM_SLACK * scene.shoulders_px for other in known):
+                near = any(distance_px(root, wrists[side]) <= reach_px[side] for side in lost)
+                if near and all(distance_px(root, other) > _SAME_ROOT * scene.shoulders_px for other in known):
                     looks.append(self._models.look(scene.view, region, source="palm"))
         return looks
 

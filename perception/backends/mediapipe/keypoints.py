@@ -47,7 +47,7 @@ _PLACES_IN_MESH = ((4,), (362, 263), (33, 133), (291,), (61,))
 class MediapipeKeypointsConfig:
     """When a body point, a face or a hand counts as seen.
 
-    There is no smoothing over time: micro-movements are what is looked for, see ``docs/architecture.md``.
+    There is no smoothing of points over time: it hides micro-movements (measured at ``Region.eased_to``).
     """
 
     box_padding: float = 0.2

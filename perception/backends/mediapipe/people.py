@@ -141,7 +141,9 @@ class PeopleModels:
         """Hash the model files; raises ``MissingPartError`` for a wheel without them."""
         path = weights_folder() / FACE_MODEL_FILE
         if not path.is_file():
-            raise MissingPartError(f"mediapipe has no {path.name}: install mediapipe==0.10.21, the last with its models")
+            raise MissingPartError(
+                f"mediapipe has no {path.name}: install mediapipe==0.10.21, the last with its models"
+            )
         bodies = digest_of_models(("pose_detection", "pose"))
         return hashlib.sha256(bodies.encode() + path.read_bytes()).hexdigest()
 

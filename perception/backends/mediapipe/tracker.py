@@ -49,7 +49,7 @@ class MediapipeTrackerConfig:
     min_sure_share: float = 0.6
     """Share of the searches that must agree that this is a person, else it is left out."""
     unsupported_seconds: float = 1.5
-    """A followed pose that no search finds for this long has drifted off its person and ends where it was last found."""
+    """A followed pose that no search finds for this long has drifted off: it ends where it was last found."""
     return_seconds: float = 1.0
     """Somebody lost who is found again at the same place within this time is the same person."""
 
@@ -92,7 +92,7 @@ class MediapipeTracker:
         return PeopleModels.digest()
 
     def track(self, frames: Iterable[VideoFrame]) -> Iterator[FramePeople]:
-        """Follow the people through one shot; they come out when the shot is over, because each is judged as a whole."""
+        """Follow the people through one shot; they come out at its end, because each is judged as a whole."""
         if self._models is None:
             self._models = PeopleModels(
                 min_pose_score=self._config.min_pose_score, min_face_score=self._config.min_face_score
