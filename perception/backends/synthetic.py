@@ -148,8 +148,9 @@ class SyntheticTrackEstimator:
         places = _skeleton(wrist, fingers_degrees)
         x1, y1, x2, y2 = box_xyxy
         keypoints = (places * (x2 - x1, y2 - y1) + (x1, y1)).astype(np.float32)
-        seen: npt.NDArray[np.bool_] = np.isfinite(keypoints).all(axis=1)
-        seen &= ((keypoints >= 0) & (keypoints < image_rgb.shape[1::-1])).all(axis=1)
+        # Comparisons with NaN are false: what the skeleton leaves out is not seen either.
+        inside = (keypoints >= 0) & (keypoints < image_rgb.shape[1::-1])
+        seen = inside[:, 0] & inside[:, 1]
         keypoints[~seen] = np.nan
         scores = np.where(seen, np.float32(self._config.score), np.float32(0)).astype(np.float32)
         parts_seen = np.array([np.any(seen[PART_SLICES[part]]) for part in Part], dtype=np.bool_)
@@ -183,11 +184,11 @@ def _rectangle(image_rgb: _Image, person_number: int, *, min_side_px: int) -> Bo
 
 
 def _part_of_box(image_rgb: _Image, box_xyxy: Box, shares_xyxy: Box) -> _Image:
-    """Return the pixels (n, 3) of a part of a box, one at least where the box touches the picture."""
+    """Return the pixels (n, 3) of a part of a box, none where it lies outside the picture."""
     x1, y1, x2, y2 = box_xyxy
-    left, right = (round(x1 + share * (x2 - x1)) for share in shares_xyxy[0::2])
-    top, bottom = (round(y1 + share * (y2 - y1)) for share in shares_xyxy[1::2])
-    return image_rgb[max(top, 0) : max(bottom, top + 1, 0), max(left, 0) : max(right, left + 1, 0)].reshape(-1, 3)
+    left, right = (max(round(x1 + share * (x2 - x1)), 0) for share in shares_xyxy[0::2])
+    top, bottom = (max(round(y1 + share * (y2 - y1)), 0) for share in shares_xyxy[1::2])
+    return image_rgb[top:bottom, left:right].reshape(-1, 3)
 
 
 def _holds_person(image_rgb: _Image, box_xyxy: Box) -> bool:
@@ -200,14 +201,13 @@ def _holds_person(image_rgb: _Image, box_xyxy: Box) -> bool:
 
 
 def _marker_color(image_rgb: _Image, box_xyxy: Box) -> _Image:
-    """Return the median colour of the inner half of the marker block."""
+    """Return the median colour of the marker's middle; the grey of a hand at rest where no pixel of it is there."""
     x1, y1, x2, y2 = MARKER_XYXY
-    pixels = _part_of_box(image_rgb, box_xyxy, (0.75 * x1 + 0.25 * x2, 0.75 * y1 + 0.25 * y2, *_inner(x1, y1, x2, y2)))
+    margin_x, margin_y = (x2 - x1) / 4, (y2 - y1) / 4
+    pixels = _part_of_box(image_rgb, box_xyxy, (x1 + margin_x, y1 + margin_y, x2 - margin_x, y2 - margin_y))
+    if pixels.size == 0:
+        return np.full(3, GREY_AT_REST, dtype=np.uint8)
     return np.asarray(np.median(pixels, axis=0), dtype=np.uint8)
-
-
-def _inner(x1: float, y1: float, x2: float, y2: float) -> tuple[float, float]:
-    return 0.25 * x1 + 0.75 * x2, 0.25 * y1 + 0.75 * y2
 
 
 _WRIST_AT_REST, _WRIST_AT_NECK = np.array([0.2, 0.82]), np.array([0.42, 0.47])

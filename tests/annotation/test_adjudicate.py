@@ -168,7 +168,10 @@ def test_the_same_row_twice_counts_once() -> None:
 def test_a_movement_that_no_class_names_can_be_agreed_on() -> None:
     segment = segment_of(make_annotation(1, proposed_class_id=None, class_id=None))
     assert segment.class_id is None
-    assert segment.description == "The person makes a movement that no class names (a hand at the side or back of the neck) for 1.5 s."
+    assert (
+        segment.description
+        == "The person makes a movement that no class names (a hand at the side or back of the neck) for 1.5 s."
+    )
 
 
 def test_answers_in_another_taxonomy_do_not_count() -> None:

@@ -58,9 +58,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def outcome_rows(*names: str) -> object:
-    rows = [
-        {"source_id": name, "video_id": None, "outcome": "got", "detail": "", "attempted_ns": 1} for name in names
-    ]
+    rows = [{"source_id": name, "video_id": None, "outcome": "got", "detail": "", "attempted_ns": 1} for name in names]
     return table_of(OUTCOMES, rows)
 
 
@@ -84,9 +82,7 @@ def test_the_same_rows_give_the_same_bytes(store: Store, tmp_path: Path) -> None
     other = Store(StudyLayout.at(tmp_path / "other"))
     for each in (store, other):
         each.write_part(SHOTS, "v1", DIGEST, shots_to_rows([make_shot()]), facts={"b": "1", "a": "2"})
-    assert (
-        store.part_path(SHOTS, "v1", DIGEST).read_bytes() == other.part_path(SHOTS, "v1", DIGEST).read_bytes()
-    )
+    assert store.part_path(SHOTS, "v1", DIGEST).read_bytes() == other.part_path(SHOTS, "v1", DIGEST).read_bytes()
 
 
 def test_a_damaged_part_names_itself_and_the_remedy(store: Store) -> None:
