@@ -1,11 +1,13 @@
 """study.toml -> StudyConfig: every section is the dataclass beside its stage, and a misspelt key is an error."""
 
+import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, Literal, TypeVar, get_type_hints
 
 from annotation.adjudicate import AdjudicateConfig
 from annotation.service import ReviewServerConfig
@@ -22,6 +24,7 @@ from schema.errors import ConfigError
 from schema.taxonomy import load_taxonomy
 
 STUDY_FILE = "study.toml"
+_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 Section = TypeVar("Section")
 
 
@@ -35,6 +38,11 @@ class StudySection:
     """Class list: imigue32, ma52 or smg17."""
     players: str = "private/players.csv"
     """People by row id (columns person_id,name), relative to the study's folder."""
+
+    def __post_init__(self) -> None:
+        """Refuse a name that no release could have (``ConfigError``), before anybody has answered anything."""
+        if not _NAME.fullmatch(self.name):
+            raise ConfigError(f"study.name: {self.name!r} must be small letters, digits and single hyphens")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +59,12 @@ class RunSection:
     """Time that the work on one video may take."""
     tolerated_drops: int = 0
     """Sources and videos that may be dropped before a command ends with status 1."""
+
+    def __post_init__(self) -> None:
+        """Refuse a run without anybody at work (``ConfigError``)."""
+        for key in ("workers", "downloads"):
+            if getattr(self, key) < 1:
+                raise ConfigError(f"run.{key}: at least 1 is needed, got {getattr(self, key)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +91,7 @@ class AnnotateConfig:
 
     answers_per_task: int = 3
     """Independent answers that each candidate gets before it leaves the queue."""
-    clip_background: str = "picture"
+    clip_background: Literal["picture", "black"] = "picture"
     """`picture`, or `black`: only the skeleton is shown."""
     context_seconds: float = 1.0
     """What the clip shows before and after the candidate."""
@@ -112,14 +126,23 @@ def load_config(path: Path) -> StudyConfig:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigError(f"{path}: no such study file; `pressroom init DIR` makes one to start from") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: the study file can't be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not a TOML file: {error}") from error
-    unknown = next(_unknown_keys(document, StudyConfig, ""), None)
-    if unknown:
-        raise ConfigError(f"{path}: {unknown}")
-    config = _checked(document, StudyConfig, path)
-    load_taxonomy(config.study.taxonomy)
+    try:
+        config = check_settings(document, StudyConfig, prefix="")
+        _check_taxonomy(config.study.taxonomy)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
     return config
+
+
+def _check_taxonomy(name: str) -> None:
+    try:
+        load_taxonomy(name)
+    except ConfigError as error:
+        raise ConfigError(f"study.taxonomy: {error}") from error
 
 
 def check_settings(settings: Mapping[str, Any], section: type[Section], *, prefix: str) -> Section:
@@ -127,7 +150,7 @@ def check_settings(settings: Mapping[str, Any], section: type[Section], *, prefi
     unknown = next(_unknown_keys(settings, section, prefix), None)
     if unknown:
         raise ConfigError(unknown)
-    return _checked(settings, section, Path(prefix.rstrip(".")))
+    return _checked(settings, section, prefix)
 
 
 def _unknown_keys(document: Mapping[str, Any], section: type, prefix: str) -> Iterator[str]:
@@ -135,7 +158,8 @@ def _unknown_keys(document: Mapping[str, Any], section: type, prefix: str) -> It
     for key, value in document.items():
         if key not in hints:
             near = get_close_matches(key, hints, n=1, cutoff=0.0)
-            yield f"unknown key {prefix}{key!s}; nearest is {prefix}{near[0]}"
+            nearest = f"nearest is {prefix}{near[0]}" if near else f"{prefix.rstrip('.')} takes none"
+            yield f"unknown key {prefix}{key!s}; {nearest}"
         elif is_dataclass(hints[key]) and isinstance(value, dict):
             yield from _unknown_keys(value, hints[key], f"{prefix}{key}.")
         elif isinstance(value, list):
@@ -145,16 +169,20 @@ def _unknown_keys(document: Mapping[str, Any], section: type, prefix: str) -> It
                     yield from _unknown_keys(row, inner, f"{prefix}{key}[{number}].")
 
 
-def _checked(document: Mapping[str, Any], section: type[Section], path: Path) -> Section:
+def _checked(settings: Mapping[str, Any], section: type[Section], prefix: str) -> Section:
     from pydantic import TypeAdapter, ValidationError
 
+    # Only pydantic's rules for JSON take a list for a tuple and a table for a dataclass, yet "2" for no number.
+    document = json.dumps(settings, default=str)
     try:
-        return TypeAdapter(section).validate_python(document)
+        return TypeAdapter(section).validate_json(document, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(p) for p in first["loc"])
+        where = prefix + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"]).lstrip(".")
+        if first["type"] == "value_error":
+            raise ConfigError(f"{where}: {first['ctx']['error']}") from error
         given = "" if first["type"] == "missing" else f", got {first['input']!r}"
-        raise ConfigError(f"{path}: {where}: {first['msg'].lower()}{given}") from error
+        raise ConfigError(f"{where}: {first['msg'][0].lower()}{first['msg'][1:]}{given}") from error
 
 
 def setting_lines(section: type) -> Iterator[str]:

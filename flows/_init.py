@@ -1,5 +1,6 @@
 """A new study: its folder, a commented study.toml, and an empty list of players."""
 
+import re
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import get_type_hints
@@ -44,9 +45,7 @@ def init_study(folder: Path, *, name: str | None = None) -> str:
         raise UsageError(f"{target} exists already; edit it, or choose another folder")
     private = folder / "private"
     private.mkdir(parents=True, exist_ok=True, mode=0o700)
-    plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in (name or folder.resolve().name).lower()).strip(
-        "-"
-    )
+    plain = re.sub(r"[^a-z0-9]+", "-", (name or folder.resolve().name).lower()).strip("-")
     target.write_text(study_template(plain or "study"), encoding="utf-8")
     for file, header in (("sources.csv", "location,person\n"), ("players.csv", "person_id,name\n")):
         if not (private / file).exists():

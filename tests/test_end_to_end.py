@@ -1,4 +1,4 @@
-"""The whole chain as a user runs it: `pressroom demo` on the real clip, a person's answer in a browser, a new release."""
+"""The chain as a user runs it: `pressroom demo` on the real clip, an answer in a browser, a new release."""
 
 import json
 import os

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schema.arrow import KEYPOINTS, OUTCOMES, SHOTS, TASKS
-from schema.errors import DamagedTableError, DropReason, StoreFullError
+from schema.errors import DamagedTableError, StoreFullError
 from schema.layout import StudyLayout
 from schema.records import KEYPOINT_COUNT, PART_SLICES, KeypointSequence, Part, VideoId
 from schema.rows import (
@@ -172,7 +172,7 @@ def test_a_full_disk_leaves_no_damaged_part_and_goes_on_after_room_is_made(
 
     with monkeypatch.context() as patched:
         patched.setattr(pq, "write_table", full)
-        with pytest.raises(StoreFullError, match="the disk is full.*make room and run the same command again"):
+        with pytest.raises(StoreFullError, match=r"the disk is full.*make room and run the same command again"):
             store.write_part(SHOTS, "v1", DIGEST, shots_to_rows([make_shot()]))
     assert os.listdir(store.layout.table(SHOTS)) == []
     store.write_part(SHOTS, "v1", DIGEST, shots_to_rows([make_shot()]))

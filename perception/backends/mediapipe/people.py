@@ -119,11 +119,14 @@ class Body:
         return math.hypot(x - center_x, y - center_y) < 0.6 * face.side_px
 
 
-def same_place(first: Region, second: Region) -> bool:
-    """Tell whether two regions are about one person: centres a quarter of a side apart at most, and like sizes."""
+def same_place(first: Region, second: Region, *, reach: float) -> bool:
+    """Tell whether two regions can be one person's: of like size, and centres at most ``reach`` sides apart.
+
+    A side is about 10 head widths (8 to 14 measured), so 0.1 is a head's width.
+    """
     larger, smaller = max(first.side_px, second.side_px), min(first.side_px, second.side_px)
     apart = math.hypot(first.center_x - second.center_x, first.center_y - second.center_y)
-    return apart < 0.25 * larger and larger < 2 * max(smaller, 1e-6)
+    return apart < reach * larger and larger < 2 * smaller
 
 
 class PeopleModels:

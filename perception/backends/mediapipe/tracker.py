@@ -169,7 +169,7 @@ class _ShotFollower:
     def _follow(self, person: _Person, image_rgb: Image) -> None:
         """Read the pose where it was before; the person is lost where it is not there any more."""
         body = self._models.read(image_rgb, person.body.region)
-        if body is None or not self._is_plausible(body) or not same_place(body.region, person.body.region):
+        if body is None or not self._is_plausible(body) or not _is_near(body.region, person.body.region):
             person.is_lost = True
         else:
             person.body = body
@@ -224,7 +224,7 @@ class _ShotFollower:
     def _take(self, proposal: Proposal, image_rgb: Image, time_ns: int, *, face: Face | None = None) -> None:
         """Begin to follow somebody new, or go on with somebody who was lost a moment ago."""
         followed = self._followed()
-        if any(same_place(proposal.region, person.body.region) for person in followed):
+        if any(_is_found_at(proposal, person.body.region) for person in followed):
             return
         body = self._models.read(image_rgb, proposal.region)
         if body is None or not self._is_plausible(body) or (face is not None and not body.holds_face(face)):
@@ -258,7 +258,7 @@ class _ShotFollower:
         """Count whether this search agrees that there is a person, and end who has not been found for long."""
         person.search_count += 1
         has_face = any(person.body.holds_face(face) for face in faces)
-        score = max((one.score for one in proposals if same_place(one.region, person.body.region)), default=0.0)
+        score = max((one.score for one in proposals if _is_found_at(one, person.body.region)), default=0.0)
         is_sure = has_face or score >= self._config.sure_pose_score
         if not is_sure and score >= self._config.unsure_pose_score:
             is_sure = self._second_look(person.body.region, image_rgb) >= self._config.second_look_score
@@ -275,7 +275,7 @@ class _ShotFollower:
         """Return the pose detector's score for the person when it sees nothing else."""
         around = square_around(region.center_x, region.center_y, _SECOND_LOOK_SIDES * region.side_px)
         proposals = self._models.propose(image_rgb, within=around)
-        return max((one.score for one in proposals if same_place(one.region, region)), default=0.0)
+        return max((one.score for one in proposals if _is_found_at(one, region)), default=0.0)
 
 
 _SAME_BODY_HEADS = 0.5
@@ -283,6 +283,17 @@ _SAME_BODY_HEADS = 0.5
 _FACES_TO_BODY = 6.0
 """A square of six face sides around a face holds head, shoulders and chest."""
 _SECOND_LOOK_SIDES = 1.2
+
+
+def _is_found_at(proposal: Proposal, region: Region) -> bool:
+    # A detection lies within 0.6 head widths of the pose that is read there (95 % of frames on 9 of 11 clips), and
+    # two people who talk close to the camera only 0.17 sides apart.
+    return same_place(proposal.region, region, reach=0.12)
+
+
+def _is_near(region: Region, region_before: Region) -> bool:
+    # A quarter of a side in a tenth of a second is three times walking pace.
+    return same_place(region, region_before, reach=0.25)
 
 
 def _without_doubles(faces: list[Face]) -> list[Face]:
