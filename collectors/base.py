@@ -211,6 +211,9 @@ TRIED_AGAIN = frozenset({DropReason.NETWORK, DropReason.INCOMPLETE, DropReason.R
 def try_again(entry: SourceEntry, reason: DropReason) -> bool:
     """Tell whether the next run should try a dropped entry again; a local file, as soon as it is there with content."""
     if reason in (DropReason.MISSING, DropReason.EMPTY) and not entry.is_link:
-        path = Path(entry.location)
-        return path.is_file() and path.stat().st_size > 0
+        try:
+            path = Path(entry.location)
+            return path.is_file() and path.stat().st_size > 0
+        except OSError:  # a name longer than a file name may be
+            return False
     return reason in TRIED_AGAIN

@@ -23,9 +23,9 @@ class LocalFileCollector:
     def open(self, entry: SourceEntry) -> Iterator[Offer]:
         """Hash the file; raises ``ItemError`` (missing, empty, unreadable)."""
         path = Path(entry.location)
-        if not path.is_file():
-            raise ItemError(DropReason.MISSING, "no such file")
         try:
+            if not path.is_file():
+                raise ItemError(DropReason.MISSING, "no such file")
             if path.stat().st_size == 0:
                 raise ItemError(DropReason.EMPTY, "the file has 0 bytes")
             sha256 = sha256_of(path)

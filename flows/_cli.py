@@ -20,9 +20,6 @@ app = typer.Typer(
 release_app = typer.Typer(name="release", help="Look at published releases.", no_args_is_help=True)
 app.add_typer(release_app)
 
-StudyArgument = Annotated[Path, typer.Argument(metavar="STUDY", help="The study's folder, or its study.toml.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-
 
 @contextmanager
 def _told() -> Iterator[None]:
@@ -35,6 +32,24 @@ def _told() -> Iterator[None]:
     except PipelineError as error:
         typer.echo(f"pressroom: {error}", err=True)
         raise typer.Exit(3) from error
+
+
+def _folder(location: str | Path) -> Path:
+    """Take a local folder from the command line; a URI is refused before ``Path`` makes a local name of it."""
+    with _told():
+        from schema.layout import StudyLayout
+
+        StudyLayout.at(location)
+    return Path(location)
+
+
+StudyArgument = Annotated[
+    Path, typer.Argument(metavar="STUDY", parser=_folder, help="The study's folder, or its study.toml.")
+]
+HereArgument = Annotated[
+    Path, typer.Argument(metavar="STUDY", parser=_folder, help="The study's folder; this one if none is named.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
 def _run(location: Path, *stages: str) -> None:
@@ -53,7 +68,9 @@ def _run(location: Path, *stages: str) -> None:
 
 
 @app.command()
-def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for the study.")]) -> None:
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", parser=_folder, help="A new folder for the study.")],
+) -> None:
     """Make a study folder with a commented study.toml to start from."""
     with _told():
         from flows._init import init_study
@@ -63,7 +80,9 @@ def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folde
 
 @app.command()
 def doctor(
-    study: Annotated[Path | None, typer.Argument(metavar="[STUDY]", help="Also look at this study.")] = None,
+    study: Annotated[
+        Path | None, typer.Argument(metavar="STUDY", parser=_folder, help="Also look at this study.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Tell what is installed, what is missing and how to get it."""
@@ -79,7 +98,7 @@ def doctor(
 @app.command()
 def demo(
     videos: Annotated[list[str] | None, typer.Argument(metavar="[URL|FILE]...", help="Videos of your own.")] = None,
-    root: Annotated[Path, typer.Option(help="Folder of the demo study.")] = Path("demo"),
+    root: Annotated[Path, typer.Option(metavar="DIR", parser=_folder, help="Folder of the demo study.")] = Path("demo"),
     tracker: Annotated[str | None, typer.Option(help="Tracker back end.")] = None,
     keypoints: Annotated[str | None, typer.Option(help="Keypoint back end.")] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the review page at the end.")] = False,
@@ -146,7 +165,7 @@ def run(study: StudyArgument) -> None:
 
 
 @app.command()
-def up(study: Annotated[Path, typer.Argument(metavar="[STUDY]")] = Path()) -> None:
+def up(study: HereArgument = Path()) -> None:
     """Start the study's Prefect server and review server in the background."""
     with _told():
         from flows._services import start_services
@@ -156,7 +175,7 @@ def up(study: Annotated[Path, typer.Argument(metavar="[STUDY]")] = Path()) -> No
 
 
 @app.command()
-def down(study: Annotated[Path, typer.Argument(metavar="[STUDY]")] = Path()) -> None:
+def down(study: HereArgument = Path()) -> None:
     """Stop the study's servers."""
     with _told():
         from flows._services import stop_services

@@ -1,18 +1,19 @@
 """Collection: the study's source list becomes video files, and every attempt leaves a row."""
 
 import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 
 from collectors.base import AlreadyHeld, Fetched, SourceEntry, collect_sources, try_again
 from collectors.sources import read_sources
 from flows._leases import lease
-from flows._outcome import Outcome, record_run
+from flows._outcome import Failure, Outcome, record_run
 from flows._study import Study, read_people
 from media.probe import probe_video
 from media.store import MediaStore
 from schema.arrow import OUTCOMES, SOURCES, VIDEOS
-from schema.errors import ConfigError, DropReason, ItemError
+from schema.errors import ConfigError, DropReason, ItemError, RunError
 from schema.records import Dropped, VideoId
 from schema.rows import table_of, videos_to_rows
 
@@ -58,13 +59,18 @@ def _is_due(entry: SourceEntry, attempt: Attempt | None) -> bool:
         return False
     if try_again(entry, DropReason(attempt.outcome)):
         return True
-    path = Path(entry.location)
-    return not entry.is_link and path.is_file() and _changed_ns(path) > attempt.attempted_ns
+    return not entry.is_link and _changed_ns(Path(entry.location)) > attempt.attempted_ns
 
 
 def _changed_ns(path: Path) -> int:
-    """Return when a local file was last written or put in its place: an older file that was moved there counts."""
-    state = path.stat()
+    """Return when a local file was last written or put in its place, 0 where none is to be seen.
+
+    The second counts too: an older, better file may have been moved there.
+    """
+    try:
+        state = path.stat()
+    except OSError:  # a name that is too long or a folder without access, beside no such file
+        return 0
     return max(state.st_mtime_ns, state.st_ctime_ns)
 
 
@@ -78,11 +84,23 @@ def collect_source(study: Study, entry: SourceEntry) -> Outcome:
             return outcome
         if not _is_due(entry, newest_attempts(study).get(entry.source_id)):
             return outcome
-        lost = _take_in(study, entry)
+        try:
+            lost = _take_in(study, entry)
+        except RunError:
+            raise
+        except Exception as error:  # noqa: BLE001  its message may hold the link or the path: for private/ alone
+            failed = Outcome(stage="collect", failures=[_failure(entry, traceback.format_exc())])
+            record_run(study, failed, key=entry.source_id, started_ns=started_ns)
+            outcome.failures.append(_failure(entry, type(error).__name__))
+            return outcome
         outcome.done, outcome.rows = int(lost is None), int(lost is None)
         outcome.dropped += [lost] if lost else []
         record_run(study, outcome, key=entry.source_id, started_ns=started_ns)
     return outcome
+
+
+def _failure(entry: SourceEntry, text: str) -> Failure:
+    return Failure(stage="collect", key=entry.source_id, traceback=text)
 
 
 def _take_in(study: Study, entry: SourceEntry) -> Dropped | None:

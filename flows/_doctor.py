@@ -89,6 +89,7 @@ def tell_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
         return
     for finding in findings:
-        mark = "ok      " if finding.good and not finding.remedy else ("optional" if finding.optional else "MISSING ")
+        absent = "optional" if finding.optional else "MISSING "
+        mark = "ok      " if finding.good and not (finding.optional and finding.remedy) else absent
         remedy = f"   -> {finding.remedy}" if finding.remedy and (not finding.good or finding.optional) else ""
         typer.echo(f"{mark}  {finding.what:<28} {finding.detail}{remedy}")

@@ -11,7 +11,8 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows._outcome import Failure, Outcome
+from flows._outcome import Failure, Outcome, record_run
+from flows._study import open_study
 from schema.errors import RunError
 
 
@@ -22,7 +23,7 @@ def run_tasks(
 
     An unforeseen error fails its key alone; a ``RunError`` is raised after the other keys are done.
     """
-    name = outcome.stage
+    name, started_ns = outcome.stage, time.time_ns()
     wrapped = task(name=name, task_run_name=name + " {key}", cache_policy=NO_CACHE, persist_result=False)
     key_task = wrapped(work)
     executor: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=workers)
@@ -36,7 +37,9 @@ def run_tasks(
             elif isinstance(result, RunError):
                 refused = result
             else:
-                outcome.failures.append(Failure(stage=name, key=key, traceback=_traceback(result)))
+                failed = Outcome(stage=name, failures=[Failure(stage=name, key=key, traceback=_traceback(result))])
+                record_run(open_study(root), failed, key=key, started_ns=started_ns)
+                outcome.add(failed)
     if refused:
         raise refused
 

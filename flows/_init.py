@@ -1,6 +1,7 @@
 """A new study: its folder, a commented study.toml, and an empty list of players."""
 
 import re
+import shlex
 from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import get_type_hints
@@ -53,6 +54,6 @@ def init_study(folder: Path, *, name: str | None = None) -> str:
     return (
         f"{target} is ready. Next:\n"
         f"  1. list your videos in {private / 'sources.csv'} and the people in {private / 'players.csv'}\n"
-        f"  2. pressroom plan {folder}\n"
-        f"  3. pressroom run {folder}"
+        f"  2. pressroom plan {shlex.quote(str(folder))}\n"
+        f"  3. pressroom run {shlex.quote(str(folder))}"
     )

@@ -20,7 +20,7 @@ from releases.build import is_current as release_is_current
 from releases.privacy import ForbiddenStrings
 from releases.splits import read_splits_lock
 from schema.arrow import ANNOTATIONS, KEYPOINTS, SOURCES, TASKS, TRACKS
-from schema.errors import InvalidReleaseError
+from schema.errors import InvalidReleaseError, UsageError
 from schema.privacy import make_subject_id
 from schema.records import Track, VideoId, VideoRecord
 from schema.rows import annotations_from_rows, segments_to_rows, tasks_from_rows, tracks_from_rows, videos_to_rows
@@ -52,8 +52,12 @@ def publish(study: Study) -> Outcome:
 
 
 def adjudicate(study: Study) -> None:
-    """Make the study's part of verified segments unless it is current."""
+    """Make the study's part of verified segments unless it is current.
+
+    Raises ``UsageError`` where perception was not redone yet: its people are not orphans, they are not known.
+    """
     videos = study_videos(study)
+    _check_perceived(study, videos)
     part = segments_part(study, videos)
     if is_current(study, part):
         return
@@ -74,6 +78,21 @@ def adjudicate(study: Study) -> None:
         )
     )
     write_part(study, part, segments_to_rows(segments), dropped)
+
+
+def _check_perceived(study: Study, videos: list[VideoRecord]) -> None:
+    answered = {answer.anchor.video_id for answer in annotations_from_rows(study.store.read(ANNOTATIONS))}
+    waiting = [v.video_id for v in videos if v.video_id in answered and not _has_people(study, v)]
+    if waiting:
+        raise UsageError(
+            f"{len(waiting)} of the {len(answered)} videos with answers are not perceived with today's settings "
+            f"({waiting[0]} is one); `pressroom perceive` comes before `pressroom publish`"
+        )
+
+
+def _has_people(study: Study, video: VideoRecord) -> bool:
+    parts = video_parts(study, video)
+    return is_current(study, parts[TRACKS.name]) and is_current(study, parts[KEYPOINTS.name])
 
 
 def published_release(study: Study) -> Path | None:

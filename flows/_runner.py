@@ -1,18 +1,22 @@
 """Run stages from the command line: plan first, and only where something is to do, start Prefect's engine."""
 
 import logging
+import time
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 
 from flows._collection import to_collect
-from flows._outcome import Outcome
+from flows._outcome import Failure, Outcome, record_run
 from flows._plan import study_videos, to_perceive, to_propose, to_push
 from flows._prefect import connect
 from flows._progress import showing
 from flows._publication import published_release
 from flows._study import Study
+from schema.errors import PipelineError
+from schema.tables import STUDY_KEY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +58,21 @@ def run_stage(study: Study, name: str) -> Outcome:
         warnings.simplefilter("ignore")  # of Prefect's dependencies; the tests run with warnings as errors
         logging.getLogger("prefect").setLevel(logging.CRITICAL)  # failures are told by the outcome, in one line
         flow = getattr(import_module(module), function)
-        result = flow(str(study.layout.root))
-    assert isinstance(result, Outcome)
-    return result
+        return _called(flow, study, name)
+
+
+def _called(flow: Callable[[str], Outcome], study: Study, name: str) -> Outcome:
+    """Call a flow; an unforeseen error fails the stage, and its traceback is kept in the run ledger."""
+    started_ns = time.time_ns()
+    try:
+        return flow(str(study.layout.root))
+    except PipelineError:
+        raise
+    except Exception as error:  # noqa: BLE001  its message may hold a link or a name: for private/ alone
+        kept = Failure(stage=name, key=STUDY_KEY, traceback=traceback.format_exc())
+        record_run(study, Outcome(stage=name, failures=[kept]), key=STUDY_KEY, started_ns=started_ns)
+        told = Failure(stage=name, key=STUDY_KEY, traceback=type(error).__name__)
+        return Outcome(stage=name, failures=[told])
 
 
 def run_stages(study: Study, names: tuple[str, ...]) -> Iterator[Outcome]:

@@ -12,6 +12,8 @@ SIDES = ("left", "right")
 WRISTS, ELBOWS, SHOULDERS = (9, 10), (7, 8), (5, 6)
 FINGER_ENDS = (3, 4, 7, 8, 11, 12, 15, 16, 19, 20)
 """The last two joints of each finger among a hand's 21 points."""
+LEADING_TIPS = (3, 5)
+"""The tips of index and middle finger among ``FINGER_ENDS``."""
 FEWEST_POINTS = 8
 """A hand counts as seen with at least this many of its 21 points."""
 POINT_SCORE = 0.5

@@ -41,6 +41,13 @@ class ContactConfig:
     """Gaps up to this long do not end a contact when the hand is not seen in them: estimators lose hands that touch."""
     fewest_seen: float = 0.2
     """Share of a contact's frames in which the hand must be seen."""
+    shortest_piece_s: float = 1.0
+    """A visit of a hand to the head is cut where the touched class changes for at least this long."""
+    most_pieces: int = 3
+    """A visit becomes at most so many candidates."""
+    split_gain_s: float = 0.4
+    """A cut must put so many seconds of finger ends under their own class: fingers between two regions never do, and a
+    hand that goes to an eye for 1.8 s, and to the mouth before and after, gains 1.6-1.7 with two cuts."""
     longest_s: float = 20.0
     """Of a longer contact the first part is asked about: people judge a gesture, not a way of sitting."""
 

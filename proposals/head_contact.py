@@ -12,7 +12,9 @@ from kinematics.runs import Run, State, States, find_runs, span_of_run
 from kinematics.windows import Bools, Floats, Times, seconds_of
 from proposals.config import ContactConfig
 from proposals.drafts import WORDS, Draft, hand_words, shorten
+from proposals.regions import BOTH_HANDS, finger_votes, leading_votes, merge_hands, region_names, split_by_class
 from schema.records import KeypointSequence
+from schema.taxonomy import Taxonomy
 
 CHUNK_FRAMES = 512
 """Distances are worked out for so many frames at a time: 22 MB, whatever the length of the track."""
@@ -21,20 +23,8 @@ REACH = 2.5
 WRIST_REACH = 1.6
 """An unseen hand whose wrist is farther than this from the middle of the face is away: a hand is 1.3 long, and it
 must reach the face's edge."""
-FACE = frozenset({"hand_on_eye", "hand_on_nose", "hand_on_mouth", "hand_on_cheek", "hand_on_forehead"})
 TOUCHING_S = 0.2
 """A contact touches for at least this long, however long it is near."""
-GROUPS = (
-    ("hand_on_nose", "hand_on_mouth", "hand_on_cheek"),
-    ("hand_on_eye",),
-    ("hand_on_forehead",),
-    ("hand_on_scalp",),
-    ("hand_on_ear",),
-    ("hand_on_jaw",),
-    ("hand_on_neck", "hand_on_throat"),
-    (DECOY,),
-)
-"""Neighbours that a hand covers together: the group with the most votes wins, then the region within it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -50,15 +40,9 @@ class Approach:
     states: States
 
 
-def region_names(capsules: Capsules) -> tuple[str, ...]:
-    """Return the regions' names, each once, in order."""
-    return tuple(dict.fromkeys(capsules.regions))
-
-
 def measure_hand(points: Floats, capsules: Capsules, head_widths: Floats, *, near: float) -> tuple[Floats, Floats]:
     """Return distances (mean of the three nearest points) and votes of one hand's points, shape ``(n, 21, 2)``."""
-    names = region_names(capsules)
-    place = np.array([names.index(region) for region in capsules.regions])
+    names = region_names(capsules.regions)
     counts = np.array([region != DECOY for region in capsules.regions])
     distances = np.full(points.shape[0], np.nan)
     votes = np.zeros((points.shape[0], len(names)))
@@ -75,10 +59,7 @@ def measure_hand(points: Floats, capsules: Capsules, head_widths: Floats, *, nea
         deep = np.where(np.isfinite(deep), deep, np.inf)
         nearest = np.sort(np.maximum(deep[:, 1:, counts].min(axis=2), 0.0), axis=1)[:, :3]
         distances[rows] = nearest.mean(axis=1)
-        ends = deep[:, FINGER_ENDS, :]
-        best, which = ends.min(axis=2), place[ends.argmin(axis=2)]
-        for region in range(len(names)):
-            votes[rows, region] = ((which == region) & (best <= near)).sum(axis=1)
+        votes[rows] = finger_votes(deep[:, FINGER_ENDS, :], capsules.regions, near=near).sum(axis=1)
     return distances, votes
 
 
@@ -94,9 +75,12 @@ def contact_states(distances: Floats, fast: Bools, away: Bools, config: ContactC
 
 
 def find_head_contacts(
-    sequence: KeypointSequence, hands: Hands, head_widths: Floats, *, config: ContactConfig
+    sequence: KeypointSequence, hands: Hands, head_widths: Floats, *, taxonomy: Taxonomy, config: ContactConfig
 ) -> list[Draft]:
-    """Return the contacts of either hand with head or neck; one for both where they come together or in turns."""
+    """Return the contacts of either hand with head or neck; one for both where they come together or in turns.
+
+    A visit in which the hand goes on to a region of another class is cut there (``split_by_class``).
+    """
     capsules = head_capsules(sequence, head_widths)
     approaches = [
         _approach(hands, side, capsules=capsules, head_widths=head_widths, times_ns=sequence.times_ns, config=config)
@@ -105,13 +89,33 @@ def find_head_contacts(
     visits: list[tuple[Run, tuple[int, ...]]] = []
     for side, approach in enumerate(approaches):
         visits += [(run, (side,)) for run in _visits(approach, sequence.times_ns, config)]
-    names = region_names(capsules)
-    joined = _join_hands(sorted(visits), sequence.times_ns, config)
+    names = region_names(capsules.regions)
     drafts = []
-    for run, sides in joined:
-        taking_part = _hands_taking_part(run, sides, approaches)
-        drafts.append(_draft(run, {side: approaches[side] for side in taking_part}, names, sequence.times_ns, config))
+    for run, sides in _join_hands(sorted(visits), sequence.times_ns, config):
+        rows, taking_part = np.arange(*run), _hands_taking_part(run, sides, approaches)
+        times_ns = sequence.times_ns[rows]
+        votes = [
+            leading_votes(hands.points[rows, side], capsules, rows, head_widths, times_ns, near=config.near)
+            for side in taking_part
+        ]
+        total = _visit_votes(votes, [approaches[side].states[rows] for side in taking_part], names)
+        pieces = split_by_class(total, (*names, BOTH_HANDS), times_ns, taxonomy=taxonomy, config=config)
+        for number, ((first, end), evidence) in enumerate(pieces, start=1):
+            piece = (run[0] + first, run[0] + end)
+            at_piece = _hands_taking_part(piece, taking_part, approaches, is_piece=len(pieces) > 1)
+            at = {side: approaches[side] for side in at_piece}
+            part = f"; part {number} of {len(pieces)} of one visit" if len(pieces) > 1 else ""
+            drafts.append(_draft(piece, at, evidence, sequence.times_ns, part=part, config=config))
     return drafts
+
+
+def _visit_votes(votes: list[Floats], states: list[States], names: tuple[str, ...]) -> Floats:
+    """Return the hands' votes while they touch, or while they are near if no finger end votes then."""
+    for least in (State.TOUCHING, State.NEAR):
+        counted = [np.where((at >= least)[:, None], hand, 0.0) for hand, at in zip(votes, states, strict=True)]
+        if np.any(counted):
+            break
+    return merge_hands(counted, names)
 
 
 def _approach(
@@ -178,14 +182,10 @@ def _join_hands(
 
 
 def _draft(
-    run: Run, hands: dict[int, Approach], names: tuple[str, ...], times_ns: Times, config: ContactConfig
+    run: Run, hands: dict[int, Approach], evidence: str, times_ns: Times, *, part: str, config: ContactConfig
 ) -> Draft:
     rows = slice(*run)
     near = np.stack([hand.states[rows] >= State.NEAR for hand in hands.values()])
-    votes = sum((hand.votes[rows].sum(axis=0) for hand in hands.values()), np.zeros(len(names)))
-    evidence = _elect(dict(zip(names, votes.tolist(), strict=True)))
-    if len(hands) == 2 and evidence in FACE and float(near.all(axis=0).mean()) >= 0.5:
-        evidence = "hands_on_face"
     distances = [hand.distances[rows][at] for hand, at in zip(hands.values(), near, strict=True)]
     distance = float(np.mean(np.concatenate(distances)))
     full, seen = span_of_run(run, times_ns), float(near.any(axis=0).mean())
@@ -198,20 +198,19 @@ def _draft(
         proposer="contact",
         sides=sides,
         score=_score(distance, full.seconds, seen, config),
-        reason=f"{reason} (seen there in {seen:.0%} of the frames){more}",
+        reason=f"{reason} (seen there in {seen:.0%} of the frames){part}{more}",
     )
 
 
-def _elect(votes: dict[str, float]) -> str:
-    """Return the region with the most votes within the group with the most votes."""
-    group = max(GROUPS, key=lambda regions: sum(votes[region] for region in regions))
-    return max(group, key=lambda region: votes[region])
+def _hands_taking_part(
+    run: Run, sides: tuple[int, ...], approaches: list[Approach], *, is_piece: bool = False
+) -> tuple[int, ...]:
+    """Leave out a hand that is named in few frames and never beside the other one: the estimator swapped the names.
 
-
-def _hands_taking_part(run: Run, sides: tuple[int, ...], approaches: list[Approach]) -> tuple[int, ...]:
-    """Leave out a hand that is named in few frames and never beside the other one: the estimator swapped the names."""
+    In a piece of a visit it may be beside the other one too: it comes or goes while the piece begins or ends.
+    """
     near = np.stack([approaches[side].states[run[0] : run[1]] >= State.NEAR for side in sides])
-    if len(sides) == 1 or near.all(axis=0).any():
+    if len(sides) == 1 or (near.all(axis=0).any() and not is_piece):
         return sides
     counts = near.sum(axis=1)
     return (sides[int(np.argmax(counts))],) if counts.min() < 0.5 * counts.max() else sides

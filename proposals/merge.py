@@ -30,7 +30,7 @@ def merge_drafts(
     """
     kept: list[Draft] = []
     for draft in sorted(movements, key=_rank):
-        if any(_belongs_to(draft, contact, margin_s) for contact in contacts):
+        if _belongs_to_any(draft, contacts, margin_s):
             continue
         if not any(_same_time(draft.span, other.span, same_iou) for other in kept):
             kept.append(draft)
@@ -46,21 +46,30 @@ def _same_time(first: TimeSpan, second: TimeSpan, same_iou: float) -> bool:
     return first.temporal_iou(second) >= same_iou or 2 * shared_ns >= min(first.duration_ns, second.duration_ns)
 
 
-def _belongs_to(movement: Draft, contact: Draft, margin_s: float) -> bool:
-    """Tell whether a movement is one of the contact's own arm, mostly during, just before or just after it."""
-    if movement.sides and not set(movement.sides) & set(contact.sides):
-        return False
+def _belongs_to_any(movement: Draft, contacts: Sequence[Draft], margin_s: float) -> bool:
+    """Tell whether a movement is one of the contacts' own arms, mostly during, just before or just after them.
+
+    Contacts that follow each other, such as the pieces of one visit, count together.
+    """
     margin_ns = round(margin_s * NS_PER_SECOND) if movement.sides else 0
-    around = TimeSpan(start_ns=max(contact.span.start_ns - margin_ns, 0), end_ns=contact.span.end_ns + margin_ns)
-    return 2 * movement.span.overlap_ns(around) >= movement.span.duration_ns
+    covered_ns = end_ns = 0
+    for contact in sorted(contacts, key=lambda draft: draft.span):
+        if movement.sides and not set(movement.sides) & set(contact.sides):
+            continue
+        start_ns = max(contact.span.start_ns - margin_ns, end_ns)
+        end_ns = max(contact.span.end_ns + margin_ns, end_ns)
+        if start_ns < end_ns:
+            covered_ns += movement.span.overlap_ns(TimeSpan(start_ns=start_ns, end_ns=end_ns))
+    return 2 * covered_ns >= movement.span.duration_ns
 
 
 def inherit_ids(candidates: Sequence[Candidate], earlier: Sequence[ReviewTask]) -> list[Candidate]:
     """Give candidates the ids of earlier questions that they repeat, so that open tasks can follow them.
 
     A candidate repeats a question of the same video file (the caller picks ``earlier`` by its sha256) when the class
-    is the same, the spans' temporal IoU is at least 0.7 and the boxes at mid-span overlap. Each earlier id is
-    inherited once at most; candidates that carry an earlier id already keep it, so doing it twice changes nothing.
+    is the same (where there is none, the evidence), the spans' temporal IoU is at least 0.7 and the boxes at mid-span
+    overlap. Each earlier id is inherited once at most; candidates that carry an earlier id already keep it, so doing
+    it twice changes nothing.
 
     Returns:
         The candidates in the order given.
@@ -79,8 +88,10 @@ def inherit_ids(candidates: Sequence[Candidate], earlier: Sequence[ReviewTask]) 
 
 
 def _likeness(candidate: Candidate, task: ReviewTask) -> float:
-    """Return the temporal IoU of a candidate and an earlier question, 0 where class or person differ."""
+    """Return the temporal IoU of a candidate and an earlier question, 0 where class, evidence or person differ."""
     if candidate.class_id != task.class_id or candidate.video_id != task.anchor.video_id:
+        return 0.0
+    if candidate.class_id is None and candidate.evidence != task.evidence:
         return 0.0
     if box_iou(candidate.box_xyxy, task.anchor.box_xyxy) < INHERIT_BOX_IOU:
         return 0.0

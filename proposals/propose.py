@@ -56,7 +56,7 @@ def propose_candidates(
     followed_ns = 0
     for track, sequence in people:
         followed_ns += int(frame_ends_ns(track.times_ns)[-1] - track.times_ns[0])
-        drafts = find_drafts(sequence, config=config, chest=taxonomy.class_for("hand_on_chest") is not None)
+        drafts = find_drafts(sequence, taxonomy=taxonomy, config=config)
         if not drafts:
             detail = "no contact and no movement above the keypoints' own jitter"
             item_id = f"{track.video_id}/{track.track_number}"
@@ -70,10 +70,8 @@ def propose_candidates(
     kept = [item.candidate for item in ranked[:limit]]
     yield from sorted(kept, key=lambda c: (c.track_number, c.span, c.evidence, c.candidate_id))
     for item in ranked[limit:]:
-        score = item.candidate.score
-        detail = (
-            f"{len(queue)} candidates in {minutes:.2f} track minutes, {limit} are kept; this one scores {score:.2f}"
-        )
+        counts = f"{len(queue)} candidates in {minutes:.2f} track minutes, {limit} are kept"
+        detail = f"{counts}; this one scores {item.candidate.score:.2f}"
         yield Dropped(stage=STAGE, item_id=item.candidate.candidate_id, reason=DropReason.OVER_BUDGET, detail=detail)
 
 
@@ -83,16 +81,17 @@ def _queue_order(item: _Ranked) -> tuple[bool, bool, float, int, str]:
     return (is_movement, not item.is_best, -candidate.score, candidate.track_number, candidate.candidate_id)
 
 
-def find_drafts(sequence: KeypointSequence, *, config: ProposalsConfig, chest: bool = False) -> list[Draft]:
+def find_drafts(sequence: KeypointSequence, *, taxonomy: Taxonomy, config: ProposalsConfig) -> list[Draft]:
     """Return what stands out in one track, contacts first, then movements, each by score.
 
-    With ``chest`` a hand at the upper chest is a contact; else its movement is all that counts.
+    A hand at the upper chest is a contact where the taxonomy has a class for it; else its movement is all that counts.
     """
     head_widths = head_widths_px(sequence)
     if not np.isfinite(head_widths).any():
         return []
     hands = find_hands(sequence, head_widths)
-    contacts = find_head_contacts(sequence, hands, head_widths, config=config.contact)
+    contacts = find_head_contacts(sequence, hands, head_widths, taxonomy=taxonomy, config=config.contact)
+    chest = taxonomy.class_for("hand_on_chest") is not None
     contacts = [draft for draft in contacts if chest or draft.evidence != "hand_on_chest"]
     contacts += find_arm_contacts(sequence, hands, head_widths, config=config.contact)
     movements = find_movements(sequence, hands, head_widths, config=config.motion)

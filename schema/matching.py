@@ -34,10 +34,10 @@ def match_one_to_one(
     assignment is the Hungarian method (scipy's ``linear_sum_assignment``), so it does not depend on the order of
     the lists except between exact ties.
     """
-    from scipy.optimize import linear_sum_assignment
-
     if not left or not right:
         return []
+    from scipy.optimize import linear_sum_assignment
+
     scores: npt.NDArray[np.float64] = np.array([[score(a, b) for b in right] for a in left], dtype=np.float64)
     allowed = (scores >= at_least) & (scores > 0)
     rows, columns = linear_sum_assignment(np.where(allowed, scores, 0.0), maximize=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars
 import pytest
+from PIL import Image
 
 from annotation import service
 from flows._publication import study_releases
@@ -96,13 +97,14 @@ def test_a_second_run_has_nothing_to_do(demo: Demo) -> None:
     ]
 
 
-def test_a_preview_shows_no_pixel_of_the_picture_unless_asked(demo: Demo) -> None:
-    from PIL import Image
-
+def test_previews_lie_beside_the_release_and_are_drawn_again_on_demand(demo: Demo) -> None:
     video_id = json.loads(pressroom("status", demo.root, "--json"))["video_ids"][0]
-    film, sheet = pressroom("preview", demo.root, video_id).splitlines()
-    assert Path(film).stat().st_size > 0
-    assert Image.open(sheet).width == 1600
+    film, sheet = (demo.root / "previews" / f"{video_id}-black.{suffix}" for suffix in ("mp4", "png"))
+    with Image.open(sheet) as picture:
+        assert picture.width == 1600
+    film.unlink()
+    assert pressroom("preview", demo.root, video_id).splitlines() == [str(film), str(sheet)]
+    assert film.stat().st_size > 0
 
 
 @pytest.mark.browser
@@ -117,7 +119,8 @@ def test_a_person_answers_in_the_browser_and_the_answer_is_in_the_next_release(d
     assert len(releases) == 2
     assert validate_release(releases[-1]) == []
     segments = polars.read_parquet(f"{releases[-1]}/data/segments-*.parquet")
-    assert not segments.filter(polars.col("candidate_id") == new[0].candidate_id)["scripted"].any()
+    answered = segments.filter(polars.col("segment_id") == "g" + new[0].candidate_id[1:])
+    assert answered["scripted"].to_list() == [False]
     assert "holds just this already" in pressroom("publish", demo.root)
 
 

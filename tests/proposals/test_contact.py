@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from proposals.config import ProposalsConfig
 from proposals.propose import find_drafts
 from schema.records import Part
+from schema.taxonomy import load_taxonomy
 from schema.timespan import TimeSpan
 from tests.puppets import HEAD_WIDTH, MOUTH, NECK_SIDE, Puppet, make_puppet, mirrored, moved, visiting
 
@@ -23,8 +24,9 @@ FOLDED = Puppet(
 )
 
 
-def contacts(person, *, chest=False):
-    return [draft for draft in find_drafts(person[1], config=CONFIG, chest=chest) if draft.proposer == "contact"]
+def contacts(person, *, taxonomy="imigue32"):
+    drafts = find_drafts(person[1], taxonomy=load_taxonomy(taxonomy), config=CONFIG)
+    return [draft for draft in drafts if draft.proposer == "contact"]
 
 
 def spans(drafts):
@@ -108,6 +110,47 @@ def test_hands_that_meet_are_together():
     assert found[0].sides == ("left", "right")
 
 
+ON_ARMREST = {"left_tips": lambda _second: (425.0, 520.0), "left_wrist": lambda _second: (430.0, 480.0)}
+AT_ARM = Puppet(
+    right_tips=visiting((440.0, 425.0), 2.0, 3.5), right_wrist=visiting((375.0, 425.0), 2.0, 3.5), **ON_ARMREST
+)
+AT_SHOULDER = Puppet(right_tips=visiting((420.0, 290.0), 2.0, 3.5), right_wrist=visiting((365.0, 335.0), 2.0, 3.5))
+
+
+@pytest.mark.parametrize(("puppet", "evidence"), [(AT_ARM, "hand_on_arm"), (AT_SHOULDER, "hand_on_shoulder")])
+@pytest.mark.parametrize("jitter_px", [0.4, 0.03 * HEAD_WIDTH])
+def test_a_hand_that_rests_on_the_other_arm_or_shoulder_is_exactly_that_contact(puppet, evidence, jitter_px):
+    person = make_puppet(dataclasses.replace(puppet, jitter_px=jitter_px))
+    for someone, side in ((person, "right"), (mirrored(person), "left")):
+        found = contacts(someone)
+        assert [(draft.evidence, draft.sides) for draft in found] == [(evidence, (side,))]
+        assert found[0].span.temporal_iou(TRUE_SPAN) >= 0.7
+        assert found[0].reason.startswith(f"{side} hand within 0.")
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ({"tips": (380.0, 440.0)}, {"tips": (260.0, 440.0)}),
+        ({"tips": (350.0, 420.0), "wrist": (385.0, 440.0)}, {"tips": (290.0, 420.0), "wrist": (255.0, 440.0)}),
+        ({"tips": (345.0, 390.0), "wrist": (400.0, 395.0)}, {"tips": (295.0, 420.0), "wrist": (240.0, 425.0)}),
+    ],
+    ids=["lap", "table", "one hand farther up"],
+)
+def test_hands_that_rest_before_the_torso_touch_nothing(left, right):
+    def still(place):
+        return None if place is None else lambda _second: place
+
+    resting = Puppet(
+        left_tips=still(left["tips"]),
+        left_wrist=still(left.get("wrist")),
+        right_tips=still(right["tips"]),
+        right_wrist=still(right.get("wrist")),
+    )
+    for taxonomy in ("imigue32", "ma52", "smg17"):
+        assert contacts(make_puppet(resting), taxonomy=taxonomy) == []
+
+
 def test_both_hands_over_the_face_are_one_contact():
     both = Puppet(
         left_tips=visiting((345.0, 170.0), 2.0, 4.0, side="left"), right_tips=visiting((295.0, 170.0), 2.0, 4.0)
@@ -120,7 +163,7 @@ def test_both_hands_over_the_face_are_one_contact():
 def test_a_hand_flat_on_the_chest_is_not_at_the_throat():
     flat = Puppet(right_tips=visiting((345.0, 322.0), 2.0, 4.0), right_wrist=visiting((270.0, 345.0), 2.0, 4.0))
     assert contacts(make_puppet(flat)) == []
-    assert {draft.evidence for draft in contacts(make_puppet(flat), chest=True)} <= {"hand_on_chest"}
+    assert {draft.evidence for draft in contacts(make_puppet(flat), taxonomy="ma52")} <= {"hand_on_chest"}
 
 
 def test_of_a_very_long_contact_the_beginning_is_asked_about():

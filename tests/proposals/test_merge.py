@@ -20,13 +20,15 @@ def draft(start, end, *, proposer="motion", evidence="moving_arm", sides=("right
     )
 
 
-def candidate(name, start, end, *, class_id=None, box=BOX):
-    return make_candidate(candidate_id=CandidateId(name), span=span(start, end), class_id=class_id, box_xyxy=box)
+def candidate(name, start, end, *, class_id=None, box=BOX, evidence="moving_arm"):
+    return make_candidate(
+        candidate_id=CandidateId(name), span=span(start, end), class_id=class_id, box_xyxy=box, evidence=evidence
+    )
 
 
-def task(name, start, end, *, class_id=None, box=BOX, video_id=VIDEO_ID):
+def task(name, start, end, *, class_id=None, box=BOX, video_id=VIDEO_ID, evidence="moving_arm"):
     anchor = make_anchor(video_id=video_id, span=span(start, end), box_xyxy=box)
-    return make_task(candidate_id=CandidateId(name), anchor=anchor, class_id=class_id)
+    return make_task(candidate_id=CandidateId(name), anchor=anchor, class_id=class_id, evidence=evidence)
 
 
 def merged(contacts, movements):
@@ -50,6 +52,14 @@ def test_a_movement_of_head_or_body_during_a_contact_belongs_to_it():
     assert merged([contact], [during, before]) == [contact, before]
 
 
+def test_a_movement_across_the_pieces_of_one_visit_belongs_to_it():
+    mouth = draft(2, 3, proposer="contact", evidence="hand_on_mouth")
+    eye = draft(3, 4, proposer="contact", evidence="hand_on_eye")
+    ear = draft(4, 5, proposer="contact", evidence="hand_on_ear")
+    across, mostly_after = draft(2, 5, sides=()), draft(4.5, 6, sides=())
+    assert merged([ear, mouth, eye], [across, mostly_after])[3:] == [mostly_after]
+
+
 def test_an_id_is_inherited_by_the_same_person_class_and_time():
     found = inherit_ids([candidate("new", 2, 4)], [task("old", 2.1, 4.1)])
     assert [c.candidate_id for c in found] == ["old"]
@@ -64,6 +74,15 @@ def test_nothing_is_inherited_from_another_class_time_person_or_video():
         task("video", 2, 4, video_id=OTHER_VIDEO_ID),
     ]
     assert [c.candidate_id for c in inherit_ids([candidate("new", 2, 4)], strangers)] == ["new"]
+
+
+def test_an_unclassified_question_is_the_same_only_with_the_same_evidence():
+    other = task("old", 2, 4, evidence="moving_head")
+    assert [c.candidate_id for c in inherit_ids([candidate("new", 2, 4)], [other])] == ["new"]
+    nose, mouth = ({"class_id": "face", "evidence": name} for name in ("hand_on_nose", "hand_on_mouth"))
+    assert [c.candidate_id for c in inherit_ids([candidate("new", 2, 4, **nose)], [task("old", 2, 4, **mouth)])] == [
+        "old"
+    ]
 
 
 def test_of_two_candidates_the_better_fit_inherits():

@@ -4,12 +4,15 @@ import numpy as np
 
 from proposals.config import ProposalsConfig
 from proposals.propose import find_drafts
+from schema.taxonomy import load_taxonomy
 from schema.timespan import TimeSpan
 from tests.puppets import MOUTH, Puppet, make_puppet, mirrored, visiting
 
+IMIGUE = load_taxonomy("imigue32")
+
 
 def movements(puppet):
-    drafts = find_drafts(make_puppet(puppet)[1], config=ProposalsConfig())
+    drafts = find_drafts(make_puppet(puppet)[1], taxonomy=IMIGUE, config=ProposalsConfig())
     return [draft for draft in drafts if draft.proposer == "motion"]
 
 
@@ -52,14 +55,20 @@ def test_a_change_of_size_is_no_movement():
     track, sequence = make_puppet(Puppet(jitter_px=0.0))
     growth = np.linspace(1.0, 1.3, 150)[:, None, None]
     grown = dataclasses.replace(sequence, keypoints_xy=(sequence.keypoints_xy * growth).astype(np.float32))
-    found = [draft for draft in find_drafts(grown, config=ProposalsConfig()) if draft.evidence != "moving_torso"]
+    found = [
+        draft
+        for draft in find_drafts(grown, taxonomy=IMIGUE, config=ProposalsConfig())
+        if draft.evidence != "moving_torso"
+    ]
     assert all(draft.score < 0.3 for draft in found)
     assert track.times_ns.shape == (150,)
 
 
 def test_movements_keep_their_spans_in_a_mirror():
     person = make_puppet(Puppet(head_shift=nodding, right_tips=visiting((200.0, 250.0), 4.5, 5.0)))
-    plain, flipped = (find_drafts(someone[1], config=ProposalsConfig()) for someone in (person, mirrored(person)))
+    plain, flipped = (
+        find_drafts(someone[1], taxonomy=IMIGUE, config=ProposalsConfig()) for someone in (person, mirrored(person))
+    )
     assert [draft.span for draft in plain] == [draft.span for draft in flipped]
     swapped = [d.reason.replace("right", "#").replace("left", "right").replace("#", "left") for d in flipped]
     assert [draft.reason for draft in plain] == swapped

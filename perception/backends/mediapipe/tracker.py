@@ -38,15 +38,16 @@ class MediapipeTrackerConfig:
     """Face detections below it are not looked at."""
     sure_pose_score: float = 0.85
     """A pose detection that needs no second look: hands without a person reach 0.89, but not upright."""
-    unsure_pose_score: float = 0.6
-    """A faceless pose that scores less is not believed: table and floor reached 0.55 (and 0.76 seen close)."""
     second_look_score: float = 0.7
-    """What the pose detector must give a person seen close: for hands without a person, 1 look of 11 reached it."""
+    """What a faceless person needs as the mean of the pose detector's scores in the whole picture and seen close.
+
+    Tables and floors reached 0.66, upright hands 0.67 (0.76 once in 12), real people 0.74 where they were worst.
+    """
     max_lean_degrees: float = 45.0
     """People sit and stand: hands that come in from above pass for people upside down (120 to 165 degrees)."""
     min_head_score: float = 0.5
     """Mean visibility of the head's points, below which a person is lost."""
-    min_sure_share: float = 0.6
+    min_sure_share: float = 0.5
     """Share of the searches that must agree that this is a person, else it is left out."""
     unsupported_seconds: float = 1.5
     """A followed pose that no search finds for this long has drifted off: it ends where it was last found."""
@@ -62,6 +63,8 @@ class _Person:
     looks: list[tuple[int, int, Box, float]] = field(default_factory=list)
     """(frame index, time in ns, box, score) of every look."""
     is_lost: bool = False
+    pose_score: float = 0.0
+    """What the pose detector gave in the last search."""
     search_count: int = 0
     sure_count: int = 0
     supported_ns: int = 0
@@ -201,16 +204,19 @@ class _ShotFollower:
         if _is_due(self._small_faces_ns, time_ns, self._config.small_face_seconds):
             self._small_faces_ns = time_ns
             faces = _without_doubles(faces + self._faces_in_quarters(image_rgb))
-        proposals = self._models.propose(image_rgb)
-        for proposal in proposals:
-            self._take(proposal, image_rgb, time_ns)
+        for person in self._followed():
+            person.pose_score = 0.0
+        for proposal in self._models.propose(image_rgb):
+            found = self._take(proposal, image_rgb, time_ns)
+            if found is not None:
+                found.pose_score = max(found.pose_score, proposal.score)
         for face in faces:
             if not any(person.body.holds_face(face) for person in self._followed()):
                 around = square_around(*face.center_xy, _FACES_TO_BODY * face.side_px)
                 for proposal in self._models.propose(image_rgb, within=around):
                     self._take(proposal, image_rgb, time_ns, face=face)
         for person in self._followed():
-            self._judge(person, faces, proposals, image_rgb, time_ns)
+            self._judge(person, faces, image_rgb, time_ns)
 
     def _faces_in_quarters(self, image_rgb: Image) -> list[Face]:
         """Return the faces of four overlapping parts of the picture, each 0.6 of it wide and high."""
@@ -221,21 +227,23 @@ class _ShotFollower:
                 found += self._models.faces(image_rgb, within=(x, y, x + 0.6 * width, y + 0.6 * height))
         return found
 
-    def _take(self, proposal: Proposal, image_rgb: Image, time_ns: int, *, face: Face | None = None) -> None:
-        """Begin to follow somebody new, or go on with somebody who was lost a moment ago."""
+    def _take(self, proposal: Proposal, image_rgb: Image, time_ns: int, *, face: Face | None = None) -> _Person | None:
+        """Return whom a proposal is about: somebody followed, somebody lost a moment ago, or somebody new."""
         followed = self._followed()
-        if any(_is_found_at(proposal, person.body.region) for person in followed):
-            return
+        for person in followed:
+            if _is_found_at(proposal, person.body.region):
+                return person
         body = self._models.read(image_rgb, proposal.region)
         if body is None or not self._is_plausible(body) or (face is not None and not body.holds_face(face)):
-            return
-        if any(body.distance_to(person.body) < _SAME_BODY_HEADS for person in followed):
-            return
-        returned = self._returned(body, image_rgb, time_ns)
-        if returned is None:
-            self._people.append(_Person(body=body, supported_ns=time_ns))
-        else:
-            returned.body, returned.is_lost, returned.supported_ns = body, False, time_ns
+            return None
+        for person in followed:
+            if body.distance_to(person.body) < _SAME_BODY_HEADS:
+                return person
+        person = self._returned(body, image_rgb, time_ns) or _Person(body=body)
+        if not person.looks:
+            self._people.append(person)
+        person.body, person.is_lost, person.pose_score, person.supported_ns = body, False, 0.0, time_ns
+        return person
 
     def _returned(self, body: Body, image_rgb: Image, time_ns: int) -> _Person | None:
         """Return who was lost here a moment ago: the nearest one whose head or whole body was at the same place."""
@@ -252,16 +260,14 @@ class _ShotFollower:
                 near.append((apart, person))
         return min(near, key=lambda pair: pair[0])[1] if near else None
 
-    def _judge(
-        self, person: _Person, faces: list[Face], proposals: list[Proposal], image_rgb: Image, time_ns: int
-    ) -> None:
+    def _judge(self, person: _Person, faces: list[Face], image_rgb: Image, time_ns: int) -> None:
         """Count whether this search agrees that there is a person, and end who has not been found for long."""
         person.search_count += 1
         has_face = any(person.body.holds_face(face) for face in faces)
-        score = max((one.score for one in proposals if _is_found_at(one, person.body.region)), default=0.0)
-        is_sure = has_face or score >= self._config.sure_pose_score
-        if not is_sure and score >= self._config.unsure_pose_score:
-            is_sure = self._second_look(person.body.region, image_rgb) >= self._config.second_look_score
+        is_sure = has_face or person.pose_score >= self._config.sure_pose_score
+        if not is_sure:
+            close_score = self._score_close(person.body.region, image_rgb)
+            is_sure = (person.pose_score + close_score) / 2 >= self._config.second_look_score
         if is_sure:
             person.sure_count += 1
             person.supported_ns = time_ns
@@ -271,18 +277,18 @@ class _ShotFollower:
     def _is_overdue(self, person: _Person, time_ns: int) -> bool:
         return not _is_within(person.supported_ns, time_ns, self._config.unsupported_seconds)
 
-    def _second_look(self, region: Region, image_rgb: Image) -> float:
+    def _score_close(self, region: Region, image_rgb: Image) -> float:
         """Return the pose detector's score for the person when it sees nothing else."""
-        around = square_around(region.center_x, region.center_y, _SECOND_LOOK_SIDES * region.side_px)
+        around = square_around(region.center_x, region.center_y, _CLOSE_SIDES * region.side_px)
         proposals = self._models.propose(image_rgb, within=around)
-        return max((one.score for one in proposals if _is_found_at(one, region)), default=0.0)
+        return max((one.score for one in proposals if _is_near(one.region, region)), default=0.0)
 
 
 _SAME_BODY_HEADS = 0.5
 """Two poses whose heads and shoulders lie closer than half a head's width on average are one person's."""
 _FACES_TO_BODY = 6.0
 """A square of six face sides around a face holds head, shoulders and chest."""
-_SECOND_LOOK_SIDES = 1.2
+_CLOSE_SIDES = 1.2
 
 
 def _is_found_at(proposal: Proposal, region: Region) -> bool:
@@ -291,9 +297,9 @@ def _is_found_at(proposal: Proposal, region: Region) -> bool:
     return same_place(proposal.region, region, reach=0.12)
 
 
-def _is_near(region: Region, region_before: Region) -> bool:
+def _is_near(region: Region, other: Region) -> bool:
     # A quarter of a side in a tenth of a second is three times walking pace.
-    return same_place(region, region_before, reach=0.25)
+    return same_place(region, other, reach=0.25)
 
 
 def _without_doubles(faces: list[Face]) -> list[Face]:
