@@ -1,6 +1,7 @@
 """Cutting videos into shots: nothing lost, nothing twice, whatever the detector says."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -63,7 +64,7 @@ def test_shots_hold_every_frame_exactly_once(data):
     assert shots[0].first_frame == 0
     assert shots[-1].end_frame == count
     assert [s.shot_number for s in shots] == list(range(len(shots)))
-    for before, after in zip(shots[:-1], shots[1:], strict=True):
+    for before, after in pairwise(shots):
         assert before.end_frame == after.first_frame
         assert before.span.end_ns == after.span.start_ns
     assert shots[-1].span.end_ns == times.end_ns
