@@ -4,6 +4,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import pyarrow as pa
+
 from annotation.accounts import is_scripted
 from annotation.installation import ensure_label_studio
 from annotation.page import instructions, verdict_page
@@ -136,6 +138,6 @@ def pull(study: Study) -> Outcome:
     return outcome
 
 
-def _newest_ns(known: object) -> int | None:
-    times = known["answered_ns"].to_pylist()  # type: ignore[index]
+def _newest_ns(known: pa.Table) -> int | None:
+    times = known["answered_ns"].to_pylist()
     return max(times) if times else None

@@ -192,7 +192,7 @@ def test_every_shot_comes_out_as_tracks_or_as_one_dropped(seen_by_shot):
 
 
 def test_frames_are_not_kept():
-    """A minute of pictures is 173 MB; what is remembered of them is boxes and times."""
+    """The pictures hold 69 MB together; what is remembered of them is boxes and times."""
 
     def frames_of(shot):
         return as_frames(paint([PaintedPerson()]) for _ in range(shot.end_frame))

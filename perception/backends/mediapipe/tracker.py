@@ -285,14 +285,14 @@ class _ShotFollower:
 
 
 _SAME_BODY_HEADS = 0.5
-"""Two poses whose heads and shoulders lie closer than half a head's width on average are one person's."""
+"""Two poses whose heads and shoulders lie closer than half a head on average are one person's."""
 _FACES_TO_BODY = 6.0
 """A square of six face sides around a face holds head, shoulders and chest."""
 _CLOSE_SIDES = 1.2
 
 
 def _is_found_at(proposal: Proposal, region: Region) -> bool:
-    # A detection lies within 0.6 head widths of the pose that is read there (95 % of frames on 9 of 11 clips), and
+    # A detection lies within 0.6 head sizes of the pose that is read there (95 % of frames on 9 of 11 clips), and
     # two people who talk close to the camera only 0.17 sides apart.
     return same_place(proposal.region, region, reach=0.12)
 
