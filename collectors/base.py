@@ -51,6 +51,8 @@ class SourceEntry:
     """An http or https link, or an absolute path. Private: not for logs, details or file names."""
     person_id: str | None
     """Row of players.csv that the study declares for the video."""
+    listed_at: str = ""
+    """Where the study lists it, for messages: a key and a line tell the user which one, and nobody else anything."""
 
     @property
     def is_link(self) -> bool:

@@ -45,7 +45,10 @@ def read_sources(sources: Sequence[SourceConfig], *, study_folder: Path, pseudon
         if earlier is not None and earlier.person_id and person and earlier.person_id != person:
             raise ConfigError(f"{where}: the same video is listed before with another person; correct one of the two")
         person_id = person or (earlier.person_id if earlier else None) or None
-        entries[source_id] = SourceEntry(source_id=source_id, location=location, person_id=person_id)
+        listed_at = earlier.listed_at if earlier else where
+        entries[source_id] = SourceEntry(
+            source_id=source_id, location=location, person_id=person_id, listed_at=listed_at
+        )
     return list(entries.values())
 
 
@@ -61,8 +64,9 @@ def _places(sources: Iterable[SourceConfig], study_folder: Path) -> Iterator[tup
             case "file":
                 yield f"{key}.path", _absolute(source.path, study_folder), person
             case "folder":
-                for path in _videos_in(f"{key}.path", Path(_absolute(source.path, study_folder))):
-                    yield f"{key}.path", path, person
+                videos = _videos_in(f"{key}.path", Path(_absolute(source.path, study_folder)))
+                for place, path in enumerate(videos, start=1):
+                    yield f"{key}.path, file {place} of {len(videos)} by name", path, person
             case "list":
                 yield from _listed(f"{key}.path", Path(_absolute(source.path, study_folder)))
             case _:

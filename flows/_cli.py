@@ -61,7 +61,7 @@ def _run(location: Path, *stages: str) -> None:
         study = open_study(location)
         worst = 0
         for outcome in run_stages(study, stages):
-            tell_outcome(outcome)
+            tell_outcome(outcome, study)
             worst = max(worst, outcome.exit_status(tolerated_drops=study.config.run.tolerated_drops))
         if worst:
             raise typer.Exit(worst)

@@ -119,7 +119,7 @@ def _step(name: str) -> Iterator[None]:
 
 def _stage(study: Study, name: str) -> Outcome:
     outcome = run_stage(study, name)
-    tell_outcome(outcome)
+    tell_outcome(outcome, study)
     return outcome
 
 

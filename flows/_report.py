@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from flows._collection import GOT, newest_attempts, to_collect
+from flows._collection import GOT, list_sources, newest_attempts, to_collect
 from flows._leases import lease_holders
 from flows._outcome import Outcome
 from flows._plan import explain, is_current, study_videos, to_perceive, to_propose, to_push
@@ -17,8 +17,12 @@ from flows._stages import PERCEPTION_STAGES, segments_part, video_parts
 from flows._study import Study
 from schema.arrow import ANNOTATIONS, CANDIDATES, RUNS, SEGMENTS, TASKS, TRACKS
 from schema.errors import UsageError
+from schema.records import SourceId
 from schema.timespan import NS_PER_SECOND
 
+REMEDY = "the traceback is in the table runs, the same command tries again"
+TOLD_STAGES = frozenset({"collect", "frames", "shots", "tracks", "keypoints", "proxies", "pull"})
+"""A drop of these is told in a line; candidates and segments that are left out are counted."""
 FRAMES_PER_SECOND_UNMEASURED = 8.0
 """Assumed until the study has perceived something: all of perception with the embedded back ends on 2 cores."""
 PROXY_SHARE = 0.5
@@ -27,8 +31,11 @@ SECONDS_PER_ANSWER = 8.0
 """Assumed until people have answered: the clip once, and a key."""
 
 
-def tell_outcome(outcome: Outcome) -> None:
-    """Print what a stage did, a line for each video that was dropped or failed."""
+def tell_outcome(outcome: Outcome, study: Study) -> None:
+    """Print what a stage did, a line for each source or video that was dropped or failed.
+
+    A source is told by where the study lists it: a link or a file's name may tell who is filmed.
+    """
     parts = [f"{outcome.done} done"] if outcome.done or not outcome.notes else []
     parts += [
         f"{count} dropped ({reason})" for reason, count in sorted(Counter(d.reason for d in outcome.dropped).items())
@@ -37,15 +44,14 @@ def tell_outcome(outcome: Outcome) -> None:
     parts += [f"{len(outcome.busy)} in another runner's hands"] if outcome.busy else []
     seconds = f" in {outcome.seconds:.1f} s" if outcome.seconds else ""
     typer.echo(f"{outcome.stage}: {', '.join([*parts, *outcome.notes])}{seconds}")
-    for lost in outcome.dropped:
-        if "/" not in lost.item_id and lost.stage != "propose":
-            typer.echo(f"  {lost.item_id}: dropped by {lost.stage}: {lost.reason}: {lost.detail}", err=True)
+    worth_a_line = [lost for lost in outcome.dropped if "/" not in lost.item_id and lost.stage in TOLD_STAGES]
+    places = {e.source_id: e.listed_at for e in list_sources(study)} if worth_a_line or outcome.failures else {}
+    for lost in worth_a_line:
+        name = places.get(SourceId(lost.item_id), lost.item_id)
+        typer.echo(f"  {name}: dropped by {lost.stage}: {lost.reason}: {lost.detail}", err=True)
     for failure in outcome.failures:
-        typer.echo(
-            f"  {failure.key}: {failure.stage} failed: {failure.cause}; the traceback is in the table runs, "
-            "the same command tries again",
-            err=True,
-        )
+        name = places.get(SourceId(failure.key), failure.key)
+        typer.echo(f"  {name}: {failure.stage} failed: {failure.cause}; {REMEDY}", err=True)
 
 
 def tell_plan(study: Study, *, as_json: bool) -> None:

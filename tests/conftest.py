@@ -3,8 +3,13 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from media.sample import sample_clip_path
+
+# speed is measured in benchmarks/, never in a test: on busy cores a correct property would fail now and then
+settings.register_profile("pressroom", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("pressroom")
 
 
 @pytest.fixture(scope="session")

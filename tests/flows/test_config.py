@@ -1,6 +1,7 @@
 """The study file and the call: what is wrong with them is said in one line, with exit status 2."""
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -175,7 +176,7 @@ def test_a_new_study_can_be_planned_at_once(tmp_path: Path) -> None:
     root = tmp_path / "Final (2024) -- Paris"
     made = pressroom("init", root)
     assert made.exit_code == ExitStatus.DONE, made.output
-    assert f"pressroom plan {root}" in made.stdout
+    assert f"pressroom plan {shlex.quote(str(root))}" in made.stdout
     set_keys(root, back_ends=SYNTHETIC)
     planned = pressroom("plan", root, "--json")
     assert planned.exit_code == ExitStatus.DONE, planned.output
