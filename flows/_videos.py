@@ -73,8 +73,7 @@ def _attempt(study: Study, video: VideoRecord, progress: Progress, outcome: Outc
     def report(stage: str, done: int, total: int) -> None:
         progress(stage, video.video_id, done, total)
 
-    died: Died | None = None
-    for _ in range(ATTEMPTS):
+    for attempt in range(1, ATTEMPTS + 1):
         arguments = (str(study.layout.root), video.video_id)
         match run_isolated(ENTRY, arguments, limits=limits, log=log, report=report):
             case Finished():
@@ -83,11 +82,9 @@ def _attempt(study: Study, video: VideoRecord, progress: Progress, outcome: Outc
             case Failed(stage=stage, traceback=text):
                 outcome.failures.append(Failure(stage=stage, key=video.video_id, traceback=text))
                 return
-            case Died() as died:
-                if died.reason is not DropReason.CRASHED:
-                    break
-    assert died is not None
-    _write_off(study, video, died)
+            case Died() as died if attempt == ATTEMPTS or died.reason is not DropReason.CRASHED:
+                _write_off(study, video, died)
+                return
 
 
 def _write_off(study: Study, video: VideoRecord, died: Died) -> None:

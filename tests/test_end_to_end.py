@@ -18,10 +18,10 @@ from flows._study import Study, open_study
 from releases.validate import validate_release
 from schema.arrow import ANNOTATIONS, TASKS
 from schema.rows import annotations_from_rows, tasks_from_rows
+from tests.review_page import playing_page, send_by_keyboard
 
 pytestmark = [pytest.mark.labelstudio, pytest.mark.timeout(300)]
 REPOSITORY = Path(__file__).parents[1]
-VIEWPORT = {"width": 1366, "height": 768}
 
 
 def pressroom(*arguments: object, expect: int = 0) -> str:
@@ -125,27 +125,9 @@ def test_a_person_answers_in_the_browser_and_the_answer_is_in_the_next_release(d
 
 
 def _answer_one_task_by_keyboard(demo: Demo) -> None:
-    from playwright.sync_api import sync_playwright
-
     server = service.running(demo.study.layout)
     assert server is not None
     project = tasks_from_rows(demo.study.store.read(TASKS))[0].project_number
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-background-networking"]
-        )
-        page = browser.new_page(viewport=VIEWPORT)
-        page.goto(f"{server.url}/user/login/")
-        page.fill("input[name=email]", server.user)
-        page.fill("input[name=password]", server.password)
-        page.click("button[type=submit]")
-        page.goto(f"{server.url}/projects/{project}/data?labeling=1")
-        page.wait_for_function("document.querySelector('video')?.readyState >= 2")
-        started = page.evaluate("document.querySelector('video').currentTime")
-        page.wait_for_function("started => document.querySelector('video').currentTime !== started", arg=started)
+    with playing_page(server, project) as page:
         assert page.get_by_text("Proposed because:").is_visible()
-        page.keyboard.press("a")
-        with page.expect_response(lambda got: got.request.method == "POST" and "/annotations" in got.url) as sent:
-            page.keyboard.press("Control+Enter")
-        assert sent.value.status == 201
-        browser.close()
+        assert send_by_keyboard(page, "a") == 201

@@ -22,11 +22,11 @@ from schema.records import Annotation, CandidateId, Verdict
 from schema.taxonomy import load_taxonomy, taxonomy_names
 from tests.factories import ARMS, KEY, make_candidate, make_task
 from tests.media_files import constant_rate
+from tests.review_page import VIEWPORT, playing_page, send_by_keyboard
 
 pytestmark = [pytest.mark.labelstudio, pytest.mark.timeout(300)]
 IMIGUE = load_taxonomy("imigue32")
 CLIP = "clips/clip.mp4"
-VIEWPORT = {"width": 1366, "height": 768}
 
 
 @pytest.fixture(scope="session")
@@ -202,23 +202,9 @@ def test_scripted_accounts_are_kept_and_plainly_named(
 def test_a_person_sees_the_clip_playing_and_answers_with_two_keys(
     client: LabelStudioClient, review_server: ReviewServer, review_layout: StudyLayout, clip: Path
 ) -> None:
-    from playwright.sync_api import sync_playwright
-
     project = make_project(client, review_layout, "a person")
     numbers = client.import_tasks(project, documents(2))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-background-networking"]
-        )
-        page = browser.new_page(viewport=VIEWPORT)
-        page.goto(f"{review_server.url}/user/login/")
-        page.fill("input[name=email]", review_server.user)
-        page.fill("input[name=password]", review_server.password)
-        page.click("button[type=submit]")
-        page.goto(f"{review_server.url}/projects/{project}/data?labeling=1")
-        page.wait_for_function("document.querySelector('video')?.readyState >= 2")
-        started = page.evaluate("document.querySelector('video').currentTime")
-        page.wait_for_function("started => document.querySelector('video').currentTime !== started", arg=started)
+    with playing_page(review_server, project) as page:
         question = page.get_by_text(question_for(make_candidate(), IMIGUE))
         for shown in (
             question,
@@ -230,13 +216,7 @@ def test_a_person_sees_the_clip_playing_and_answers_with_two_keys(
             assert box["y"] + box["height"] < VIEWPORT["height"], "visible without scrolling"
         assert page.locator("input[type=radio]:checked").count() == 0, "nothing is preselected"
         page.keyboard.press("1")  # no class has a key: this must pick nothing
-        page.keyboard.press("a")
-        with page.expect_response(
-            lambda answer: answer.request.method == "POST" and "/annotations" in answer.url
-        ) as sent:
-            page.keyboard.press("Control+Enter")
-        assert sent.value.status == 201
-        browser.close()
+        assert send_by_keyboard(page, "a") == 201
     (answer,) = parse(client.list_answers(project), numbers)
     assert (answer.verdict, answer.scripted) == (Verdict.ACCEPT, False)
     assert answer.lead_time_ns > 0
