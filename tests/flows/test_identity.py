@@ -174,11 +174,11 @@ def test_nothing_a_study_makes_or_tells_holds_a_name_or_an_address(
     root = tmp_path / "study"
     study = private_study(root, site)
     for outcome in run_to_candidates(study).values():
-        tell_outcome(outcome)
+        tell_outcome(outcome, study)
     assert_collected(study)
     page = ask_and_answer(study)
     assert len(page.documents) >= 2
-    tell_outcome(publish(study))
+    tell_outcome(publish(study), study)
     for as_json in (False, True):
         tell_status(study, as_json=as_json)
         tell_plan(study, as_json=as_json)
@@ -221,7 +221,7 @@ def test_an_error_nobody_foresaw_tells_its_words_in_private_alone(
     monkeypatch.setattr(_collection, "collect_sources", collect_badly)
     entry = to_collect(study)[0]
     outcome = collect_source(study, entry)
-    tell_outcome(outcome)
+    tell_outcome(outcome, study)
     assert [(f.key, f.cause) for f in outcome.failures] == [(entry.source_id, "OSError")]
     assert outcome.exit_status(tolerated_drops=0) is ExitStatus.FAILED
     assert secrets_in("".join(capfd.readouterr())) == secrets_in(str(outcome.failures)) == []
