@@ -17,7 +17,7 @@ from collectors.sample_site import SampleSite
 from drawing.people import Background
 from flows._collection import GOT, newest_attempts
 from flows._config import STUDY_FILE
-from flows._outcome import Failure, Outcome
+from flows._outcome import ExitStatus, Outcome
 from flows._plan import current_candidates, study_videos
 from flows._prefect import start_prefect
 from flows._preview import preview_video
@@ -30,7 +30,6 @@ from flows._study import Study, open_study
 from media.sample import sample_clip_path
 from schema.errors import InvalidReleaseError
 from schema.privacy import make_source_id
-from schema.tables import STUDY_KEY
 
 CONFIG = Path(__file__).parents[1] / "configs" / "demo.toml"
 SAMPLE_NAME = "press-conference.mp4"
@@ -61,11 +60,13 @@ def run_demo(videos: Sequence[str], *, root: Path, tracker: str | None, keypoint
             pictures = _previews(study)
     _tell_counts(study, outcomes, seconds=time.monotonic() - started)
     _tell_release(study)
-    typer.echo("pictures     " + "\n             ".join(str(_shown(path)) for path in pictures))
+    for path in pictures:
+        typer.echo(f"picture      {_shown(path)}")
     _tell_page(study, server, open_tasks=open_tasks)
     if open_page:
         webbrowser.open(server.url)
-    return max(o.exit_status(tolerated_drops=study.config.run.tolerated_drops) for o in outcomes.values())
+    worst = max(o.exit_status(tolerated_drops=study.config.run.tolerated_drops) for o in outcomes.values())
+    return worst if study_releases(study) else max(worst, ExitStatus.DROPPED)
 
 
 def _make_study(root: Path, *, tracker: str | None, keypoints: str | None) -> None:
@@ -131,7 +132,7 @@ def _publish(study: Study) -> Outcome:
         return _stage(study, "publish")
     except InvalidReleaseError as error:
         typer.echo(f"publish: {error}", err=True)
-        return Outcome(stage="publish", failures=[Failure(stage="publish", key=STUDY_KEY, traceback=str(error))])
+        return Outcome(stage="publish")
 
 
 def _await(review: Future[ReviewServer]) -> ReviewServer:
