@@ -158,7 +158,7 @@ class _FrameReader:
             container.seek(target - int(margin_s / self.times.time_base), stream=stream)
         except FFmpegError:
             return
-        at_key_frame = False
+        at_key_frame = has_whole_picture = False
         for step in decode_steps(container, stream, from_key_frame=True):
             packet = step.packet
             at_key_frame |= packet is not None and packet.pts is not None and packet.pts <= target
@@ -166,11 +166,23 @@ class _FrameReader:
             if not at_key_frame or step.is_broken:
                 return
             for frame in step.frames:
+                has_whole_picture |= _is_whole(frame)
                 wanted = int(self.times.pts[self.next_frame])
-                if frame.pts is None or frame.pts > wanted:
+                if frame.pts is None or frame.pts > wanted or (frame.pts == wanted and not has_whole_picture):
                     return
                 if frame.pts == wanted:
                     yield frame
+
+
+def _is_whole(frame: "DecodedFrame") -> bool:
+    """Tell whether a picture was decoded from itself alone.
+
+    A stream with intra refresh marks pictures as key frames that are only refreshed in part: after a seek to one,
+    libavcodec fills the rest with whatever its memory holds (15 wrong pictures in 300 seeks).
+    """
+    from av.video.frame import PictureType
+
+    return frame.pict_type == PictureType.I or (frame.pict_type == PictureType.NONE and bool(frame.key_frame))
 
 
 class _Picture:

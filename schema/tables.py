@@ -133,7 +133,10 @@ class Store:
         dropped: Sequence[Dropped] = (),
         facts: Mapping[str, str] | None = None,
     ) -> None:
-        """Write a derived part whole, and remove the key's parts of other digests."""
+        """Write a derived part whole, and remove the key's parts of other digests and what a killed writer left.
+
+        The caller holds the key's lease, so nobody else is writing there.
+        """
         if spec.kind is not TableKind.DERIVED or rows.schema.names != spec.schema.names:
             raise ValueError(f"table {spec.name} takes no such part")
         lost = [{"stage": d.stage, "item_id": d.item_id, "reason": d.reason, "detail": d.detail} for d in dropped]
@@ -142,6 +145,7 @@ class Store:
         for name in self.parts(spec):
             if name.key == key and name.digest != digest:
                 self.part_path(spec, key, name.digest).unlink(missing_ok=True)
+        _remove_unfinished(self.layout.table(spec), key)
 
     def read_part(self, spec: TableSpec, key: str, digest: str) -> pa.Table:
         """Read a derived part; raises ``DamagedTableError`` where it can't be read."""
@@ -172,6 +176,7 @@ class Store:
             lines = self._healed_manifest(spec)
             batch = folder / f"{len(lines) + 1:06d}.parquet"
             write_parquet(rows, batch)
+            _remove_unfinished(folder, "")
             _append_line(folder / "MANIFEST", _manifest_line(batch))
             self._note_begun(spec)
 
@@ -234,6 +239,12 @@ class Store:
         if surplus:
             raise DamagedTableError(f"{manifest}: {surplus[0]} is not listed; restore MANIFEST from a backup")
         return lines
+
+
+def _remove_unfinished(folder: Path, key: str) -> None:
+    """Remove the files that a writer was killed in (``written_beside`` names them)."""
+    for path in folder.glob(f".{key}*.tmp"):
+        path.unlink(missing_ok=True)
 
 
 def _read_parquet(path: Path) -> pa.Table:

@@ -126,11 +126,10 @@ def whole_decode(request, tmp_path_factory):
 
 
 @settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(data=st.data())
-def test_any_range_gives_the_frames_of_a_whole_decode(whole_decode, data):
+@given(ends=st.tuples(st.integers(0, 150), st.integers(0, 150)))
+def test_any_range_gives_the_frames_of_a_whole_decode(whole_decode, ends):
     path, times, whole = whole_decode
-    first = data.draw(st.integers(0, 150))
-    end = data.draw(st.integers(first, 150))
+    first, end = sorted(ends)
     frames = list(decode_frames(path, times, first_frame=first, end_frame=end))
     assert [f.frame_index for f in frames] == list(range(first, end))
     assert all(np.array_equal(f.image_rgb, whole[f.frame_index]) for f in frames)

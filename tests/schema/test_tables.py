@@ -78,6 +78,18 @@ def test_a_new_digest_replaces_the_old_part_and_leaves_other_keys_alone(store: S
     assert [(p.key, p.digest) for p in store.parts(SHOTS)] == [("v1", "ba9876543210"), ("v2", DIGEST)]
 
 
+def test_what_a_killed_writer_left_is_removed_by_the_next_one(store: Store) -> None:
+    folder = store.layout.table(SHOTS)
+    folder.mkdir()
+    for key in ("v1", "v2"):
+        (folder / f".{key}.{DIGEST}.parquet.4711.00000000.tmp").write_bytes(b"")
+    store.write_part(SHOTS, "v1", DIGEST, shots_to_rows([make_shot()]))
+    assert sorted(path.name for path in folder.iterdir()) == [
+        f".v2.{DIGEST}.parquet.4711.00000000.tmp",
+        f"v1.{DIGEST}.parquet",
+    ]
+
+
 def test_the_same_rows_give_the_same_bytes(store: Store, tmp_path: Path) -> None:
     other = Store(StudyLayout.at(tmp_path / "other"))
     for each in (store, other):
