@@ -52,7 +52,7 @@ HereArgument = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
-def _run(location: Path, *stages: str) -> None:
+def _run(location: Path, *stages: str, **options: bool) -> None:
     with _told():
         from flows._report import tell_outcome
         from flows._runner import run_stages
@@ -60,7 +60,7 @@ def _run(location: Path, *stages: str) -> None:
 
         study = open_study(location)
         worst = 0
-        for outcome in run_stages(study, stages):
+        for outcome in run_stages(study, stages, **options):
             tell_outcome(outcome, study)
             worst = max(worst, outcome.exit_status(tolerated_drops=study.config.run.tolerated_drops))
         if worst:
@@ -123,9 +123,18 @@ def plan(study: StudyArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def collect(study: StudyArgument) -> None:
-    """Get the videos that the study lists."""
-    _run(study, "collect")
+def collect(
+    study: StudyArgument,
+    full: Annotated[bool, typer.Option("--full", help="Read every page of every source, not only the news.")] = False,
+    recheck: Annotated[
+        bool, typer.Option("--recheck", help="Ask instead whether each collected video is still public.")
+    ] = False,
+) -> None:
+    """Ask the study's sources for news, and get the videos that are due."""
+    if recheck:
+        _run(study, "recheck")
+    else:
+        _run(study, "collect", full=full)
 
 
 @app.command()
@@ -182,6 +191,16 @@ def down(study: HereArgument = Path()) -> None:
         from flows._study import open_study
 
         typer.echo(stop_services(open_study(study)))
+
+
+@app.command()
+def serve(study: HereArgument = Path()) -> None:
+    """Run the study's stages by its schedules, in Prefect's page, until this is ended."""
+    with _told():
+        from flows._serve import serve as serve_study
+        from flows._study import open_study
+
+        serve_study(open_study(study))
 
 
 @app.command()

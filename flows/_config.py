@@ -12,7 +12,11 @@ from typing import Any, Literal, TypeVar, get_type_hints
 from annotation.adjudicate import AdjudicateConfig
 from annotation.service import ReviewServerConfig
 from collectors.base import CollectConfig
+from collectors.catalogue.config import IdentifyConfig, MatchesConfig
+from collectors.duplicates import DuplicatesConfig
+from collectors.manners import HostConfig, MannersConfig
 from collectors.sources import SourceConfig
+from flows._schedules import SchedulesConfig
 from media.proxies import ProxyConfig
 from perception.keypoints import KeypointsConfig
 from perception.players import PlayersConfig
@@ -105,8 +109,13 @@ class StudyConfig:
 
     study: StudySection
     sources: tuple[SourceConfig, ...] = ()
+    matches: tuple[MatchesConfig, ...] = ()
+    identify: IdentifyConfig = field(default_factory=IdentifyConfig)
     run: RunSection = field(default_factory=RunSection)
     collect: CollectConfig = field(default_factory=CollectConfig)
+    manners: MannersConfig = field(default_factory=MannersConfig)
+    hosts: tuple[HostConfig, ...] = ()
+    duplicates: DuplicatesConfig = field(default_factory=DuplicatesConfig)
     back_ends: BackEndsSection = field(default_factory=BackEndsSection)
     shots: ShotsConfig = field(default_factory=ShotsConfig)
     tracks: TracksConfig = field(default_factory=TracksConfig)
@@ -118,6 +127,7 @@ class StudyConfig:
     server: ReviewServerConfig = field(default_factory=ReviewServerConfig)
     adjudicate: AdjudicateConfig = field(default_factory=AdjudicateConfig)
     release: ReleaseConfig = field(default_factory=ReleaseConfig)
+    schedules: SchedulesConfig = field(default_factory=SchedulesConfig)
 
 
 def load_config(path: Path) -> StudyConfig:

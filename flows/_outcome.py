@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from flows._study import Study
 from schema.arrow import RUNS
+from schema.errors import DropReason
 from schema.records import Dropped
 from schema.rows import table_of
 
@@ -50,6 +51,12 @@ class Outcome:
     busy: list[str] = field(default_factory=list)
     """Keys that another runner has in hand."""
     notes: list[str] = field(default_factory=list)
+    byte_count: int = 0
+    """Bytes that were downloaded."""
+    paused: dict[str, int] = field(default_factory=dict)
+    """Hosts that may not be asked now, and until when: Unix time in ns."""
+    next_retry_ns: int | None = None
+    """When the first source that waits may be tried again, Unix time in ns."""
     seconds: float = 0.0
 
     def add(self, other: "Outcome") -> None:
@@ -60,15 +67,34 @@ class Outcome:
         self.failures += other.failures
         self.busy += other.busy
         self.notes += other.notes
+        self.byte_count += other.byte_count
+        self.paused |= other.paused
+        self.next_retry_ns = other.next_retry_ns or self.next_retry_ns
 
     def exit_status(self, *, tolerated_drops: int) -> ExitStatus:
         """Say how the command should end; drops below the level of a video are data, not trouble."""
         if self.failures:
             return ExitStatus.FAILED
-        lost = {d.item_id for d in self.dropped if d.stage in _COUNTED_STAGES and "/" not in d.item_id}
+        lost = {
+            d.item_id
+            for d in self.dropped
+            if d.stage in _COUNTED_STAGES and d.reason not in EXPECTED and "/" not in d.item_id
+        }
         return ExitStatus.DROPPED if len(lost) > tolerated_drops else ExitStatus.DONE
 
 
+EXPECTED = frozenset(
+    {
+        DropReason.FILTERED,
+        DropReason.TOO_LONG,
+        DropReason.OPTED_OUT,
+        DropReason.NOT_YET,
+        DropReason.DUPLICATE,
+        DropReason.WITHDRAWN,
+        DropReason.DISPOSED,
+    }
+)
+"""Reasons that the study asked for, or that pass by themselves: counted, and no trouble."""
 _COUNTED_STAGES = frozenset({"collect", "frames", "shots", "tracks", "keypoints", "proxies"})
 
 

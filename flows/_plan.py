@@ -6,10 +6,15 @@ from dataclasses import dataclass
 
 from flows._stages import PERCEPTION_STAGES, Part, differences, segments_part, video_parts
 from flows._study import Study
-from schema.arrow import CANDIDATES, PROXIES, TASKS, VIDEOS
+from flows._withdrawals import withdrawn_videos
+from schema.arrow import CANDIDATES, DISPOSALS, DUPLICATES, PROXIES, TASKS, VIDEOS
 from schema.errors import UsageError
 from schema.records import Candidate, VideoRecord
 from schema.rows import candidates_from_rows, videos_from_rows
+from schema.tables import STUDY_KEY
+
+COPY = "copy"
+"""Link of a duplicate that shows the same pictures, in the table duplicates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +29,21 @@ class Explanation:
 
 
 def study_videos(study: Study) -> list[VideoRecord]:
-    """List the study's videos, the newest record of each, by id."""
+    """List the study's videos that were not withdrawn, the newest record of each, by id."""
     newest = {video.video_id: video for video in videos_from_rows(study.store.read(VIDEOS))}
-    return [newest[video_id] for video_id in sorted(newest)]
+    return [newest[video_id] for video_id in sorted(newest.keys() - withdrawn_videos(study))]
+
+
+def disposed_videos(study: Study) -> set[str]:
+    """Return the videos whose file the study's retention rule has deleted: what was made of them stays."""
+    return set(study.store.read(DISPOSALS)["video_id"].to_pylist())
+
+
+def poorer_videos(study: Study) -> set[str]:
+    """Return the videos of which the study holds a better copy, as they were last compared."""
+    parts = [name for name in study.store.parts(DUPLICATES) if name.key == STUDY_KEY]
+    rows = [row for name in parts for row in study.store.read_part(DUPLICATES, name.key, name.digest).to_pylist()]
+    return {row["video_id"] for row in rows if row["link"] == COPY}
 
 
 def study_video(study: Study, video_id: str) -> VideoRecord:
@@ -43,7 +60,12 @@ def is_current(study: Study, part: Part) -> bool:
     if not path.exists():
         return False
     # a video without frames has a part without rows, and no film
-    return part.spec is not PROXIES or path.with_suffix(".mp4").exists() or _is_empty(study, part)
+    return (
+        part.spec is not PROXIES
+        or path.with_suffix(".mp4").exists()
+        or _is_empty(study, part)
+        or part.key in disposed_videos(study)
+    )
 
 
 def _is_empty(study: Study, part: Part) -> bool:
@@ -51,9 +73,11 @@ def _is_empty(study: Study, part: Part) -> bool:
 
 
 def to_perceive(study: Study, videos: Iterable[VideoRecord]) -> list[VideoRecord]:
-    """List the videos that lack a current part of perception."""
+    """List the videos that lack a current part of perception, but for poorer copies and those whose file is gone."""
     tables = [spec.name for spec in PERCEPTION_STAGES]
-    return [v for v in videos if not _all_current(study, video_parts(study, v), tables)]
+    poorer = poorer_videos(study) if study.config.duplicates.skip_poorer else set()
+    left_out = poorer | disposed_videos(study)
+    return [v for v in videos if v.video_id not in left_out and not _all_current(study, video_parts(study, v), tables)]
 
 
 def _all_current(study: Study, parts: dict[str, Part], tables: list[str]) -> bool:
@@ -82,11 +106,12 @@ def current_candidates(study: Study, videos: Iterable[VideoRecord]) -> list[tupl
 
 
 def to_push(study: Study) -> list[tuple[VideoRecord, Candidate]]:
-    """List the candidates that were never put on the page."""
+    """List the candidates that were never put on the page; a clip can't be cut from a file that is gone."""
     asked = set(study.store.read(TASKS)["candidate_id"].to_pylist())
+    gone = disposed_videos(study)
     return [
         (video, candidate)
-        for video, candidate in current_candidates(study, study_videos(study))
+        for video, candidate in current_candidates(study, [v for v in study_videos(study) if v.video_id not in gone])
         if candidate.candidate_id not in asked
     ]
 

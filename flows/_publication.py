@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from annotation.adjudicate import adjudicate_annotations
-from flows._collection import declared_people
+from flows._identity import declared_people, identify, match_outcomes
 from flows._leases import waited_lease
 from flows._outcome import Outcome, record_run
 from flows._perception import split_dropped, write_part
@@ -37,6 +37,7 @@ def publish(study: Study) -> Outcome:
     outcome = Outcome(stage="publish")
     started_ns = time.time_ns()
     with waited_lease(study.layout, "publish", STUDY_KEY):
+        outcome.notes += identify(study).notes
         adjudicate(study)
         part = segments_part(study, study_videos(study))
         outcome.dropped += study.store.summary(part.spec, part.key, part.digest).dropped
@@ -123,7 +124,10 @@ def _release_config(study: Study) -> ReleaseConfig:
 
 
 def _input_digests(study: Study) -> dict[str, str]:
-    document = release_document(study, study_videos(study), subjects=_declared_subjects(study))
+    outcomes = {video_id: f"{one.outcome}; {one.licence}" for video_id, one in match_outcomes(study).items()}
+    document = release_document(
+        study, study_videos(study), subjects=_declared_subjects(study), outcomes=dict(sorted(outcomes.items()))
+    )
     return {"release": digest_of(document), "segments": document["inputs"]["segments"]}
 
 
@@ -159,6 +163,7 @@ def _build(study: Study) -> Path:
         annotations=study.store.read(ANNOTATIONS),
         videos=videos_to_rows(videos),
         subject_of=_subject_of(study, videos),
+        match_outcomes=match_outcomes(study),
         keypoints_of=lambda video_id: read_video_part(study, by_id[VideoId(video_id)], KEYPOINTS),
         taxonomy=study.taxonomy,
         forbidden=forbidden_strings(study),

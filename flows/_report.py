@@ -1,20 +1,34 @@
 """What the command tells: outcomes, the plan, the status, explanations; as tables, or as JSON for machines."""
 
 import json
+import shutil
 from collections import Counter
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from flows._collection import GOT, list_sources, newest_attempts, to_collect
+from flows._availability import vanished_videos
+from flows._collection import GOT, Campaign, list_sources, newest_attempts, to_collect
+from flows._forecast import bytes_to_dispose, bytes_to_download
 from flows._leases import lease_holders
-from flows._outcome import Outcome
-from flows._plan import explain, is_current, study_videos, to_perceive, to_propose, to_push
+from flows._outcome import EXPECTED, Outcome
+from flows._plan import (
+    disposed_videos,
+    explain,
+    is_current,
+    poorer_videos,
+    study_videos,
+    to_perceive,
+    to_propose,
+    to_push,
+)
 from flows._publication import published_release, study_releases
 from flows._stages import PERCEPTION_STAGES, segments_part, video_parts
 from flows._study import Study
+from flows._withdrawals import withdrawn_videos
 from schema.arrow import ANNOTATIONS, CANDIDATES, RUNS, SEGMENTS, TASKS, TRACKS
 from schema.errors import UsageError
 from schema.records import SourceId
@@ -42,9 +56,15 @@ def tell_outcome(outcome: Outcome, study: Study) -> None:
     ]
     parts += [f"{len(outcome.failures)} failed"] if outcome.failures else []
     parts += [f"{len(outcome.busy)} in another runner's hands"] if outcome.busy else []
+    parts += [f"{host} is paused until {_local_time(until)}" for host, until in sorted(outcome.paused.items())]
+    parts += [f"{outcome.byte_count / 1e6:.1f} MB"] if outcome.byte_count else []
     seconds = f" in {outcome.seconds:.1f} s" if outcome.seconds else ""
     typer.echo(f"{outcome.stage}: {', '.join([*parts, *outcome.notes])}{seconds}")
-    worth_a_line = [lost for lost in outcome.dropped if "/" not in lost.item_id and lost.stage in TOLD_STAGES]
+    worth_a_line = [
+        lost
+        for lost in outcome.dropped
+        if "/" not in lost.item_id and lost.stage in TOLD_STAGES and lost.reason not in EXPECTED
+    ]
     places = {e.source_id: e.listed_at for e in list_sources(study)} if worth_a_line or outcome.failures else {}
     for lost in worth_a_line:
         name = places.get(SourceId(lost.item_id), lost.item_id)
@@ -61,8 +81,12 @@ def tell_plan(study: Study, *, as_json: bool) -> None:
     frames = sum(v.frame_count for v in waiting)
     new_tasks = len(to_push(study))
     answers = new_tasks * study.config.annotate.answers_per_task
+    due = to_collect(study)
     facts: dict[str, Any] = {
-        "sources_to_collect": len(to_collect(study)),
+        "sources_to_collect": len(due),
+        "gigabytes_to_download": round(bytes_to_download(study, due) / 1e9, 3),
+        "gigabytes_to_dispose": round(bytes_to_dispose(study) / 1e9, 3),
+        "gigabytes_free": round(shutil.disk_usage(study.layout.root).free / 1e9, 1),
         "videos_to_perceive": len(waiting),
         "frames_to_perceive": frames,
         "hours_to_perceive": round(frames / _frames_per_second(study) / 3600, 2),
@@ -92,8 +116,9 @@ def _seconds_per_answer(study: Study) -> float:
 def status_facts(study: Study) -> dict[str, Any]:
     """Count what the study holds: done, dropped by reason, waiting, asked, verified, disk."""
     videos = study_videos(study)
-    attempts = newest_attempts(study)
-    dropped = Counter(a.outcome for a in attempts.values() if a.outcome != GOT)
+    campaign = Campaign(study)
+    sources = Counter(attempt.outcome for attempt in newest_attempts(study).values())
+    dropped = Counter({outcome: count for outcome, count in sources.items() if outcome != GOT})
     rows: Counter[str] = Counter()
     for video in videos:
         for spec in (*PERCEPTION_STAGES, CANDIDATES):
@@ -109,6 +134,17 @@ def status_facts(study: Study) -> dict[str, Any]:
         dropped.update(lost.reason for lost in summary.dropped)
     answers = study.store.read(ANNOTATIONS)
     return {
+        "sources": dict(sorted(sources.items())),
+        "next_retry": _local_time(campaign.next_retry_ns()),
+        "hosts_paused": {
+            state.host: _local_time(state.paused_until_ns)
+            for state in campaign.manners.states()
+            if state.is_paused(campaign.clock.now_ns())
+        },
+        "vanished": len(vanished_videos(study)),
+        "withdrawn": len(withdrawn_videos(study)),
+        "copies": len(poorer_videos(study)),
+        "disposed": len(disposed_videos(study)),
         "videos": len(videos),
         "shots": rows["shots"],
         "tracks": count_tracks(study),
@@ -121,7 +157,7 @@ def status_facts(study: Study) -> dict[str, Any]:
         "segments": rows["segments"],
         "dropped": dict(sorted((str(reason), count) for reason, count in dropped.items())),
         "waiting": {
-            "collect": len(to_collect(study)),
+            "collect": len(campaign.due()),
             "perceive": len(to_perceive(study, videos)),
             "propose": len(to_propose(study, videos)),
             "push": len(to_push(study)),
@@ -168,6 +204,13 @@ def _tell_facts(facts: dict[str, Any], *, as_json: bool) -> None:
     width = max(len(name) for name in facts)
     for name, value in facts.items():
         typer.echo(f"{name.replace('_', ' '):<{width}}  {_words(value)}")
+
+
+def _local_time(time_ns: int | None) -> str:
+    """Write a Unix time as a person's clock shows it; empty for none."""
+    if time_ns is None:
+        return ""
+    return datetime.fromtimestamp(time_ns / NS_PER_SECOND).astimezone().isoformat(sep=" ", timespec="minutes")
 
 
 def _words(value: object) -> str:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 
-from flows._collection import to_collect
+from flows._collection import Campaign
+from flows._duplicates import has_current_duplicates
+from flows._gathering import settle, take_news, to_gather, to_recheck
 from flows._outcome import Failure, Outcome, record_run
 from flows._plan import study_videos, to_perceive, to_propose, to_push
 from flows._prefect import connect
@@ -19,6 +21,20 @@ from schema.errors import PipelineError
 from schema.tables import STUDY_KEY
 
 
+def nothing(study: Study, **options: bool) -> Outcome:
+    """Prepare nothing."""
+    return Outcome(stage="")
+
+
+def prepare_collection(study: Study, *, full: bool = False) -> Outcome:
+    """Ask the sources for news, and apply the filters and opt-outs."""
+    campaign = Campaign(study)
+    outcome = take_news(campaign, full=full)
+    if not campaign.due():  # the flow would settle it, but is not needed
+        outcome.add(settle(campaign))
+    return outcome
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """A stage as the command sees it."""
@@ -27,12 +43,17 @@ class Stage:
     """``module:function`` of its Prefect flow."""
     waiting: Callable[[Study], int]
     """How many keys it would work on."""
+    prepare: Callable[..., Outcome] = nothing
+    """What is done before that is known, with the command's options."""
 
 
 STAGES: dict[str, Stage] = {
-    "collect": Stage(flow="flows.collect:collect_flow", waiting=lambda study: len(to_collect(study))),
+    # sources are asked for news before Prefect is needed: a night without any costs a second, not a server's start
+    "collect": Stage(flow="flows.collect:collect_flow", waiting=to_gather, prepare=prepare_collection),
+    "recheck": Stage(flow="flows.collect:recheck_flow", waiting=to_recheck),
     "perceive": Stage(
-        flow="flows.perceive:perceive_flow", waiting=lambda study: len(to_perceive(study, study_videos(study)))
+        flow="flows.perceive:perceive_flow",
+        waiting=lambda study: len(to_perceive(study, study_videos(study))) + int(not has_current_duplicates(study)),
     ),
     "propose": Stage(
         flow="flows.propose:propose_flow", waiting=lambda study: len(to_propose(study, study_videos(study)))
@@ -44,11 +65,12 @@ STAGES: dict[str, Stage] = {
 }
 
 
-def run_stage(study: Study, name: str) -> Outcome:
+def run_stage(study: Study, name: str, **options: bool) -> Outcome:
     """Run one stage to its end; nothing to do means done at once, without Prefect."""
     stage = STAGES[name]
+    outcome = Outcome(stage=name)
+    outcome.add(stage.prepare(study, **options))
     if stage.waiting(study) == 0:
-        outcome = Outcome(stage=name)
         published = published_release(study) if name == "publish" else None
         outcome.notes.append(f"{published} holds just this already" if published else "nothing to do")
         return outcome
@@ -58,7 +80,16 @@ def run_stage(study: Study, name: str) -> Outcome:
         warnings.simplefilter("ignore")  # of Prefect's dependencies; the tests run with warnings as errors
         logging.getLogger("prefect").setLevel(logging.CRITICAL)  # failures are told by the outcome, in one line
         flow = getattr(import_module(module), function)
-        return _called(flow, study, name)
+        return _joined(outcome, _called(flow, study, name))
+
+
+def _joined(prepared: Outcome, outcome: Outcome) -> Outcome:
+    """Add what was found while preparing; what the flow met again is told once."""
+    told = {lost.item_id for lost in outcome.dropped}
+    outcome.dropped = [lost for lost in prepared.dropped if lost.item_id not in told] + outcome.dropped
+    outcome.notes = prepared.notes + outcome.notes
+    outcome.paused = prepared.paused | outcome.paused
+    return outcome
 
 
 def _called(flow: Callable[[str], Outcome], study: Study, name: str) -> Outcome:
@@ -75,7 +106,7 @@ def _called(flow: Callable[[str], Outcome], study: Study, name: str) -> Outcome:
         return Outcome(stage=name, failures=[told])
 
 
-def run_stages(study: Study, names: tuple[str, ...]) -> Iterator[Outcome]:
-    """Run stages one after the other."""
+def run_stages(study: Study, names: tuple[str, ...], **options: bool) -> Iterator[Outcome]:
+    """Run stages one after the other; the options are for the only one."""
     for name in names:
-        yield run_stage(study, name)
+        yield run_stage(study, name, **options)

@@ -9,7 +9,21 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from flows._study import Study
-from schema.arrow import ANNOTATIONS, CANDIDATES, FRAMES, KEYPOINTS, PROXIES, SEGMENTS, SHOTS, TASKS, TRACKS, TableSpec
+from schema.arrow import (
+    ANNOTATIONS,
+    CANDIDATES,
+    DUPLICATES,
+    FINGERPRINTS,
+    FRAMES,
+    IDENTITIES,
+    KEYPOINTS,
+    PROXIES,
+    SEGMENTS,
+    SHOTS,
+    TASKS,
+    TRACKS,
+    TableSpec,
+)
 from schema.records import VideoRecord
 from schema.tables import STUDY_KEY, digest_of
 from schema.taxonomy import Taxonomy
@@ -21,6 +35,9 @@ STAGE_VERSIONS = {
     "keypoints": 1,
     "proxies": 1,
     "candidates": 1,
+    "identities": 1,
+    "fingerprints": 1,
+    "duplicates": 1,
     "segments": 1,
     "release": 1,
 }
@@ -106,7 +123,27 @@ def segments_part(study: Study, videos: Iterable[VideoRecord]) -> Part:
     return Part(spec=SEGMENTS, key=STUDY_KEY, document=document)
 
 
-def release_document(study: Study, videos: Iterable[VideoRecord], *, subjects: dict[str, str]) -> Document:
+def fingerprint_part(study: Study, video: VideoRecord) -> Part:
+    """Return the part that holds one video's fingerprint."""
+    document = _document("fingerprints", inputs={"video": video.sha256}, settings={})
+    return Part(spec=FINGERPRINTS, key=video.video_id, document=document)
+
+
+def duplicates_part(study: Study, *, inputs: dict[str, str]) -> Part:
+    """Return the study's part that says which videos are copies; ``inputs`` are digests by name."""
+    document = _document("duplicates", inputs=dict(inputs), settings={})
+    return Part(spec=DUPLICATES, key=STUDY_KEY, document=document)
+
+
+def identities_part(study: Study, *, inputs: dict[str, str]) -> Part:
+    """Return the study's part that says who is in each video; ``inputs`` are digests by name, for they are private."""
+    document = _document("identities", inputs=dict(inputs), settings=asdict(study.config.identify))
+    return Part(spec=IDENTITIES, key=STUDY_KEY, document=document)
+
+
+def release_document(
+    study: Study, videos: Iterable[VideoRecord], *, subjects: dict[str, str], outcomes: dict[str, str]
+) -> Document:
     """Return what a release depends on; its digest is in the release's manifest."""
     videos = list(videos)
     return _document(
@@ -115,6 +152,7 @@ def release_document(study: Study, videos: Iterable[VideoRecord], *, subjects: d
             "segments": segments_part(study, videos).digest,
             "keypoints": {video.video_id: video_parts(study, video)["keypoints"].digest for video in videos},
             "subjects": subjects,
+            "outcomes": outcomes,
         },
         settings=asdict(study.config.release) | {"players": asdict(study.config.players)},
     )

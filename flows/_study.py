@@ -1,17 +1,18 @@
 """One study, opened: its configuration, its folders, its tables and its key."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flows._backends import BACK_ENDS, back_end_document
 from flows._config import STUDY_FILE, StudyConfig, load_config
-from schema.errors import ConfigError
 from schema.layout import StudyLayout
 from schema.privacy import load_pseudonym_key
 from schema.tables import Store
 from schema.taxonomy import Taxonomy, load_taxonomy
+
+if TYPE_CHECKING:
+    from collectors.catalogue.people import Person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,22 +55,17 @@ def open_study(location: str | Path) -> Study:
     )
 
 
-def read_people(study: Study) -> dict[str, str]:
-    """Read the names by row id from the study's players file; a study without one knows nobody.
+def players_of(study: Study) -> "list[Person]":
+    """Read the study's players file; one that does not exist names nobody.
 
-    Raises ``ConfigError`` for a file without the columns ``person_id`` and ``name``, or an id given twice.
+    Raises ``ConfigError`` for a file without the columns ``person_id`` and ``name`` (or those of Sackmann's players
+    files), or an id given twice.
     """
-    path = study.layout.root / study.config.study.players
-    if not path.exists():
-        return {}
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file)
-        if not {"person_id", "name"} <= set(reader.fieldnames or ()):
-            raise ConfigError(
-                f"{path}: needs the columns person_id and name, got {', '.join(reader.fieldnames or ('nothing',))}"
-            )
-        rows = [(row["person_id"].strip(), (row["name"] or "").strip()) for row in reader]
-    repeated = {person for person, _ in rows if sum(person == other for other, _ in rows) > 1}
-    if repeated:
-        raise ConfigError(f"{path}: person_id {sorted(repeated)[0]!r} is given twice")
-    return dict(rows)
+    from collectors.catalogue.people import read_players
+
+    return read_players(study.layout.root / study.config.study.players)
+
+
+def read_people(study: Study) -> dict[str, str]:
+    """Read the names by row id from the study's players file; raises ``ConfigError`` as ``players_of`` does."""
+    return {person.person_id: person.name for person in players_of(study)}

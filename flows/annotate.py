@@ -3,9 +3,8 @@
 from prefect import flow
 
 from flows._annotation import pull, push
-from flows._flowkit import summarised
+from flows._flowkit import StageRun
 from flows._outcome import Outcome
-from flows._study import open_study
 
 
 @flow(name="push")
@@ -13,12 +12,11 @@ def push_flow(study: str) -> Outcome:
     """Put every candidate that was not asked yet on the reviewing page.
 
     Args:
-        study: The study's folder.
+        study: The study's folder, as the machine sees it that does the work.
     """
-    outcome = Outcome(stage="push")
-    with summarised(outcome):
-        outcome.add(push(open_study(study)))
-    return outcome
+    with StageRun("push", study) as run:
+        run.outcome.add(push(run.study))
+    return run.outcome
 
 
 @flow(name="pull")
@@ -26,9 +24,8 @@ def pull_flow(study: str) -> Outcome:
     """Fetch the answers that people gave since the last pull.
 
     Args:
-        study: The study's folder.
+        study: The study's folder, as the machine sees it that does the work.
     """
-    outcome = Outcome(stage="pull")
-    with summarised(outcome):
-        outcome.add(pull(open_study(study)))
-    return outcome
+    with StageRun("pull", study) as run:
+        run.outcome.add(pull(run.study))
+    return run.outcome

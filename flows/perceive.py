@@ -1,8 +1,12 @@
-"""Perceive: every video becomes frames, shots, tracks, keypoints and a proxy."""
+"""Perceive: copies are found, and every other video becomes frames, shots, tracks, keypoints and a proxy."""
+
+from typing import Annotated
 
 from prefect import flow
+from pydantic import Field
 
-from flows._flowkit import run_tasks, summarised
+from flows._duplicates import find_study_duplicates, fingerprint_video, to_fingerprint
+from flows._flowkit import StageRun, perceive_tag, run_tasks
 from flows._outcome import Outcome
 from flows._plan import study_video, study_videos, to_perceive
 from flows._progress import current_progress
@@ -15,17 +19,44 @@ def _perceive(root: str, key: str) -> Outcome:
     return perceive_video(study, study_video(study, key), current_progress())
 
 
+def _fingerprint(root: str, key: str) -> Outcome:
+    study = open_study(root)
+    return fingerprint_video(study, study_video(study, key))
+
+
+def _compare(run: StageRun) -> None:
+    """Fingerprint new videos and find the copies among them: a poorer copy is not perceived."""
+    fingerprinted = Outcome(stage="fingerprint")
+    run_tasks(
+        _fingerprint,
+        root=str(run.study.layout.root),
+        keys=[video.video_id for video in to_fingerprint(run.study)],
+        workers=run.study.config.run.workers,
+        outcome=fingerprinted,
+        tags_of=lambda _: [perceive_tag(run.study)],
+    )
+    found = find_study_duplicates(run.study)
+    run.outcome.failures += fingerprinted.failures
+    run.outcome.notes += found.notes
+
+
 @flow(name="perceive")
-def perceive_flow(study: str) -> Outcome:
-    """Perceive what the study holds and has not perceived with today's settings.
+def perceive_flow(study: str, most_videos: Annotated[int, Field(ge=0)] = 0) -> Outcome:
+    """Find copies, and perceive what the study holds and has not perceived with today's settings.
 
     Args:
-        study: The study's folder.
+        study: The study's folder, as the machine sees it that does the work.
+        most_videos: Videos after which the run ends; 0 is no limit.
     """
-    opened = open_study(study)
-    outcome = Outcome(stage="perceive")
-    with summarised(outcome):
-        video_ids = [video.video_id for video in to_perceive(opened, study_videos(opened))]
-        workers = opened.config.run.workers
-        run_tasks(_perceive, root=study, keys=video_ids, workers=workers, outcome=outcome)
-    return outcome
+    with StageRun("perceive", study) as run:
+        _compare(run)
+        video_ids = [video.video_id for video in to_perceive(run.study, study_videos(run.study))]
+        run_tasks(
+            _perceive,
+            root=study,
+            keys=video_ids[: most_videos or None],
+            workers=run.study.config.run.workers,
+            outcome=run.outcome,
+            tags_of=lambda _: [perceive_tag(run.study)],
+        )
+    return run.outcome

@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from flows._flowkit import run_tasks, summarised
+from flows._flowkit import StageRun, run_tasks
 from flows._outcome import Outcome
 from flows._plan import study_video, study_videos, to_propose
 from flows._study import open_study
@@ -19,12 +19,10 @@ def propose_flow(study: str) -> Outcome:
     """Propose candidates wherever keypoints are current and candidates are not.
 
     Args:
-        study: The study's folder.
+        study: The study's folder, as the machine sees it that does the work.
     """
-    opened = open_study(study)
-    outcome = Outcome(stage="propose")
-    with summarised(outcome):
-        video_ids = [video.video_id for video in to_propose(opened, study_videos(opened))]
-        workers = opened.config.run.workers
-        run_tasks(_propose, root=study, keys=video_ids, workers=workers, outcome=outcome)
-    return outcome
+    with StageRun("propose", study) as run:
+        video_ids = [video.video_id for video in to_propose(run.study, study_videos(run.study))]
+        workers = run.study.config.run.workers
+        run_tasks(_propose, root=study, keys=video_ids, workers=workers, outcome=run.outcome)
+    return run.outcome

@@ -2,10 +2,9 @@
 
 from prefect import flow
 
-from flows._flowkit import summarised
+from flows._flowkit import StageRun
 from flows._outcome import Outcome
 from flows._publication import publish
-from flows._study import open_study
 
 
 @flow(name="publish")
@@ -13,9 +12,8 @@ def publish_flow(study: str) -> Outcome:
     """Build a release of what people agreed on, unless just this was published.
 
     Args:
-        study: The study's folder.
+        study: The study's folder, as the machine sees it that does the work.
     """
-    outcome = Outcome(stage="publish")
-    with summarised(outcome):
-        outcome.add(publish(open_study(study)))
-    return outcome
+    with StageRun("publish", study) as run:
+        run.outcome.add(publish(run.study))
+    return run.outcome

@@ -14,6 +14,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.sidedata.sidedata import SideData
 from av.stream import Disposition, Stream
+from av.video.frame import PictureType
 from av.video.frame import VideoFrame as DecodedFrame
 from av.video.stream import VideoStream
 
@@ -130,7 +131,7 @@ def decode_steps(
     """
     flushed = False
     passing_over = from_key_frame
-    for packet in _read_packets(container, (stream, *others)):
+    for packet in read_packets(container, (stream, *others)):
         if packet is None:
             yield Step(packet=None, frames=(), is_broken=True)
         elif packet.stream.index != stream.index:  # not stream_index, which the last, empty packets have as 0
@@ -154,8 +155,8 @@ def _decode(stream: VideoStream, packet: "Packet[Stream] | None") -> Step:
     return Step(packet=packet, frames=frames, is_broken=any(frame.is_corrupt for frame in frames))
 
 
-def _read_packets(container: InputContainer, streams: Sequence[Stream]) -> "Iterator[Packet[Stream] | None]":
-    """Yield packets, and None for each failure to read one."""
+def read_packets(container: InputContainer, streams: Sequence[Stream]) -> "Iterator[Packet[Stream] | None]":
+    """Yield the packets of these streams from where the container stands, and None for each failure to read one."""
     failures = 0
     while failures < MAX_READ_FAILURES:
         try:
@@ -170,6 +171,15 @@ def _read_packets(container: InputContainer, streams: Sequence[Stream]) -> "Iter
             return
         else:
             return
+
+
+def is_whole_picture(frame: DecodedFrame) -> bool:
+    """Tell whether a picture was decoded from itself alone.
+
+    A stream with intra refresh marks pictures as key frames that are only refreshed in part: after a seek to one,
+    libavcodec fills the rest with whatever its memory holds (15 wrong pictures in 300 seeks).
+    """
+    return frame.pict_type == PictureType.I or (frame.pict_type == PictureType.NONE and bool(frame.key_frame))
 
 
 def orientation_of(frame: DecodedFrame) -> Orientation:

@@ -151,7 +151,7 @@ class _FrameReader:
     ) -> "Iterator[DecodedFrame]":
         from av import FFmpegError
 
-        from media.containers import decode_steps
+        from media.containers import decode_steps, is_whole_picture
 
         target = int(self.times.pts[self.next_frame])
         try:
@@ -166,23 +166,12 @@ class _FrameReader:
             if not at_key_frame or step.is_broken:
                 return
             for frame in step.frames:
-                has_whole_picture |= _is_whole(frame)
+                has_whole_picture |= is_whole_picture(frame)
                 wanted = int(self.times.pts[self.next_frame])
                 if frame.pts is None or frame.pts > wanted or (frame.pts == wanted and not has_whole_picture):
                     return
                 if frame.pts == wanted:
                     yield frame
-
-
-def _is_whole(frame: "DecodedFrame") -> bool:
-    """Tell whether a picture was decoded from itself alone.
-
-    A stream with intra refresh marks pictures as key frames that are only refreshed in part: after a seek to one,
-    libavcodec fills the rest with whatever its memory holds (15 wrong pictures in 300 seeks).
-    """
-    from av.video.frame import PictureType
-
-    return frame.pict_type == PictureType.I or (frame.pict_type == PictureType.NONE and bool(frame.key_frame))
 
 
 class _Picture:

@@ -1,22 +1,20 @@
-"""Probing: what a video file is, told by its own frames rather than by its header."""
+"""The record of a video file: told by its own packets and frames rather than by its header."""
 
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from schema.records import FrameTimes, TimeFlag, VideoId, VideoRecord
 from schema.timespan import NS_PER_SECOND
 
+if TYPE_CHECKING:
+    from media.scan import VideoScan
 
-def probe_video(path: Path, *, video_id: VideoId, sha256: str) -> VideoRecord:
-    """Decode a file from end to end and return what it is.
 
-    Raises ``ItemError``: missing, empty, no_video, or unreadable where no frame decodes (not a video, no index).
-    """
-    from media.scan import scan_video
-
-    scan = scan_video(path)
+def record_of(path: Path, scan: "VideoScan", *, video_id: VideoId, sha256: str) -> VideoRecord:
+    """Make the record of a file from what was found in it."""
     times = scan.frame_times(video_id=video_id, sha256=sha256)
     return VideoRecord(
         video_id=video_id,

@@ -109,6 +109,7 @@ class _Tally:
     last_duration_ticks: int = 0
     whole_packets: int = 0
     last_end_s: float = -inf
+    video_end_s: float = -inf
     is_broken_at_end: bool = False
     is_damaged: bool = False
 
@@ -125,9 +126,12 @@ class _Tally:
         self._add_frames(step.frames)
 
     def _add_packet(self, packet: "Packet[Stream]", stream: VideoStream) -> None:
-        self.whole_packets += packet.stream.index == stream.index
+        is_video = packet.stream.index == stream.index
+        self.whole_packets += is_video
         if packet.pts is not None:
-            self.last_end_s = max(self.last_end_s, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            end_s = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+            self.last_end_s = max(self.last_end_s, end_s)
+            self.video_end_s = max(self.video_end_s, end_s) if is_video else self.video_end_s
 
     def _add_frames(self, frames: Sequence[DecodedFrame]) -> None:
         for frame in frames:
@@ -153,26 +157,54 @@ def scan_video(path: Path) -> VideoScan:
         if tally.first is None:
             raise ItemError(DropReason.UNREADABLE, f"none of its {tally.whole_packets} packets decodes to a frame")
         is_truncated = _is_truncated(container, stream, tally)
-        orientation = orientation_of(tally.first)
-        width, height = tally.first.width, tally.first.height
-        return VideoScan(
-            container=container.format.name,
-            codec=stream.codec_context.name,
+        return described(
+            container,
+            stream,
+            tally.first,
             has_audio=has_audio,
-            time_base=time_base,
-            header_rate=stream.average_rate or Fraction(0),
-            header_duration_ns=_header_duration_ns(container, stream),
-            width=height if orientation.swap_axes else width,
-            height=width if orientation.swap_axes else height,
-            orientation=orientation,
-            pixel_format=tally.first.format.name,
-            color_space=color_space_name(tally.first),
             pts=np.frombuffer(tally.pts, dtype=np.int64).copy(),
             missing=np.frombuffer(tally.missing, dtype=np.bool_).copy(),
             last_duration_ticks=tally.last_duration_ticks,
             is_damaged=tally.is_damaged or (tally.is_broken_at_end and not is_truncated),
             is_truncated=is_truncated,
         )
+
+
+def described(
+    container: InputContainer,
+    stream: VideoStream,
+    picture: DecodedFrame,
+    *,
+    has_audio: bool,
+    pts: npt.NDArray[np.int64],
+    missing: npt.NDArray[np.bool_],
+    last_duration_ticks: int,
+    is_damaged: bool,
+    is_truncated: bool,
+) -> VideoScan:
+    """Put what was found beside what the header and the first decoded picture tell; ``VideoScan`` explains the rest.
+
+    ``has_audio`` is what the container held when it was opened: damage can make streams appear on the way.
+    """
+    orientation = orientation_of(picture)
+    return VideoScan(
+        container=container.format.name,
+        codec=stream.codec_context.name,
+        has_audio=has_audio,
+        time_base=stream.time_base or Fraction(1),
+        header_rate=stream.average_rate or Fraction(0),
+        header_duration_ns=_header_duration_ns(container, stream),
+        width=picture.height if orientation.swap_axes else picture.width,
+        height=picture.width if orientation.swap_axes else picture.height,
+        orientation=orientation,
+        pixel_format=picture.format.name,
+        color_space=color_space_name(picture),
+        pts=pts,
+        missing=missing,
+        last_duration_ticks=last_duration_ticks,
+        is_damaged=is_damaged,
+        is_truncated=is_truncated,
+    )
 
 
 def _header_duration_ns(container: InputContainer, stream: VideoStream) -> int:
@@ -183,11 +215,30 @@ def _header_duration_ns(container: InputContainer, stream: VideoStream) -> int:
     return min(max(0, duration_ns), MAX_NS)
 
 
-def _is_truncated(container: InputContainer, stream: VideoStream, tally: _Tally) -> bool:
+def missing_tail_s(container: InputContainer, stream: VideoStream, *, video_end_s: float, last_end_s: float) -> float:
+    """Return how many seconds before the end by its own header a file's packets end; 0 where no header tells.
+
+    Args:
+        container: The file, read to its end.
+        stream: Its video stream.
+        video_end_s: Latest end of a whole packet of ``stream``, seconds on the file's time line.
+        last_end_s: The same of any stream.
+    """
     names = set(container.format.name.split(","))
-    if "mov" in names:
-        # The index lists every packet, after edit lists; `stream.frames` counts those that an edit list removed too.
-        return tally.whole_packets < len(stream.index_entries)
+    if "mov" in names and stream.duration is not None and stream.time_base is not None:
+        # of the video alone: chapters and metadata may claim to last longer
+        return max(0.0, float(((stream.start_time or 0) + stream.duration) * stream.time_base) - video_end_s)
     if container.duration and names & FORMATS_WITH_DURATION:
-        return tally.last_end_s < float(container.duration * MICROSECOND) - MISSING_TAIL_S
-    return False
+        return max(0.0, float(container.duration * MICROSECOND) - last_end_s)
+    return 0.0
+
+
+def lacks_indexed_packets(container: InputContainer, stream: VideoStream, *, whole_packets: int) -> bool:
+    """Tell whether the index lists more packets of the video stream than were read whole."""
+    # The index lists every packet, after edit lists; `stream.frames` counts those that an edit list removed too.
+    return "mov" in container.format.name.split(",") and whole_packets < len(stream.index_entries)
+
+
+def _is_truncated(container: InputContainer, stream: VideoStream, tally: _Tally) -> bool:
+    tail_s = missing_tail_s(container, stream, video_end_s=tally.video_end_s, last_end_s=tally.last_end_s)
+    return tail_s > MISSING_TAIL_S or lacks_indexed_packets(container, stream, whole_packets=tally.whole_packets)

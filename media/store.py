@@ -1,5 +1,7 @@
 """The video files of a study, each under the digest of its content."""
 
+import errno
+import os
 import re
 import shutil
 from hashlib import sha256 as new_sha256
@@ -25,19 +27,35 @@ class MediaStore:
     def __init__(self, layout: StudyLayout) -> None:
         self._folder = layout.media
 
-    def add(self, path: Path, *, sha256: str) -> Path:
-        """Copy a file into the store, unless its content is there already, and return where it lies.
+    def add(self, path: Path, *, sha256: str, move: bool = False) -> Path:
+        """Take a file into the store, unless its content is there already, and return where it lies.
 
-        Raises ``ItemError`` where the file is gone, can't be read, or is not what ``sha256`` says, and
-        ``StoreFullError`` where the disk is full; the store then is as before.
+        Args:
+            path: The file.
+            sha256: Digest of its content.
+            move: The file is the caller's to give away, and ``sha256`` was just computed from it: it is renamed
+                into the store without being read again, and is gone afterwards also where its content was there.
+                Across file systems it is copied and checked like any other.
+
+        Raises:
+            ItemError: The file is gone, can't be read, or (unless renamed) is not what ``sha256`` says; the store then
+                is as before.
+            StoreFullError: The disk is full; the store then is as before.
         """
         held = self._find(sha256)
-        if held is not None:
-            return held
-        if not path.is_file():
-            raise ItemError(DropReason.MISSING, "no such file")
-        suffix = path.suffix.lower()
-        target = self._folder / f"{sha256}{suffix if suffix in KNOWN_SUFFIXES else ''}"
+        if held is None:
+            if not path.is_file():
+                raise ItemError(DropReason.MISSING, "no such file")
+            suffix = path.suffix.lower()
+            held = self._folder / f"{sha256}{suffix if suffix in KNOWN_SUFFIXES else ''}"
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if not (move and _renamed(path, held)):
+                self._copy_in(path, held, sha256)
+        if move:
+            path.unlink(missing_ok=True)
+        return held
+
+    def _copy_in(self, path: Path, target: Path, sha256: str) -> None:
         byte_count = path.stat().st_size
         self._check_room(byte_count)
         try:
@@ -46,7 +64,6 @@ class MediaStore:
                     raise ItemError(DropReason.UNREADABLE, "the file changed since its digest was taken")
         except StoreFullError as error:
             raise StoreFullError(f"{error}; the video needs {byte_count / 1e6:.1f} MB") from error
-        return target
 
     def path_of(self, sha256: str) -> Path:
         """Return where a video lies; raises ``DamagedTableError`` that names what to restore where it does not."""
@@ -58,6 +75,15 @@ class MediaStore:
             )
         return held
 
+    def remove(self, sha256: str) -> int:
+        """Delete a video; returns the bytes that were freed, 0 where it is gone already."""
+        held = self._find(sha256)
+        if held is None:
+            return 0
+        byte_count = held.stat().st_size
+        held.unlink(missing_ok=True)
+        return byte_count
+
     def _find(self, sha256: str) -> Path | None:
         if not _DIGEST.fullmatch(sha256):
             raise ValueError(f"a SHA-256 has 64 hexadecimal digits, got {sha256!r}")
@@ -65,13 +91,25 @@ class MediaStore:
         return next((self._folder / name for name in names if (self._folder / name).is_file()), None)
 
     def _check_room(self, byte_count: int) -> None:
-        self._folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self._folder).free
         if free < byte_count:
             raise StoreFullError(
                 f"{self._folder}: the disk is full ({free / 1e6:.1f} MB free); the video needs {byte_count / 1e6:.1f} "
                 "MB; nothing was damaged: make room and run the same command again"
             )
+
+
+def _renamed(path: Path, target: Path) -> bool:
+    """Rename the file once its content is safe from a power cut; False where the target is on another file system."""
+    try:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        path.replace(target)
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            return False
+        raise ItemError(DropReason.UNREADABLE, f"the file can't be moved: {error.strerror}") from None
+    return True
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schema.records import TimeFlag
-from schema.timespan import ticks_to_ns
+from schema.timespan import NS_PER_SECOND
 
 CROWDED = Fraction(1, 4)
 """Frames without a good time are squeezed before the next good one if each still gets so much of a nominal frame.
@@ -80,8 +80,7 @@ def repair_times(
     else:
         good = good_times(pts, missing, nominal)
         ticks = _fill_gaps(pts, good, nominal)
-    origin = ticks[0]
-    times_ns = np.array([_floor_ns(tick - origin, time_base) for tick in ticks], dtype=np.int64)
+    times_ns = np.array(_floor_ns(ticks, time_base), dtype=np.int64)
     # Ticks below a nanosecond, or many frames between two of them, could meet after rounding.
     steps = np.arange(times_ns.shape[0])
     times_ns = np.maximum.accumulate(times_ns - steps) + steps
@@ -95,15 +94,21 @@ def _is_shuffled(pts: npt.NDArray[np.int64], ordered: npt.NDArray[np.int64], nom
     return bool(np.all(np.diff(ordered) > 0)) and 0 < moved <= SHUFFLED_FRAMES * nominal
 
 
-def _floor_ns(ticks: Fraction | int, time_base: Fraction) -> int:
-    exact = Fraction(ticks)
-    return ticks_to_ns(exact.numerator, time_base / exact.denominator)
+def _floor_ns(ticks: list[Fraction | int], time_base: Fraction) -> list[int]:
+    """Return each tick's nanoseconds since the first one, rounded down, whatever their size."""
+    origin = ticks[0]
+    scale = time_base * NS_PER_SECOND
+    above, below = scale.numerator, scale.denominator
+    # nearly all ticks are whole, and for those fractions take ten times as long
+    return [(tick - origin) * above // below for tick in ticks]
 
 
 def _fill_gaps(pts: npt.NDArray[np.int64], good: npt.NDArray[np.bool_], nominal: Fraction) -> list[Fraction | int]:
     anchors = np.flatnonzero(good).tolist()
     if not anchors:
         return [nominal * index for index in range(pts.shape[0])]
+    if len(anchors) == pts.shape[0]:
+        return list[Fraction | int](pts.tolist())
     first = anchors[0]
     ticks: list[Fraction | int] = [int(pts[first]) - nominal * (first - index) for index in range(first)]
     for anchor, following in zip(anchors, [*anchors[1:], pts.shape[0]], strict=True):

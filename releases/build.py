@@ -149,7 +149,9 @@ def _write_documents(
 ) -> None:
     texts = {
         "README.md": card_text(facts, config=config, taxonomy=inputs.taxonomy),
-        "LICENSE": licence_text(licence_of(config.license_id), title=config.title),
+        "LICENSE": licence_text(
+            licence_of(config.license_id), title=config.title, outcome_licences=facts.outcome_licences
+        ),
         "CITATION.cff": citation_text(config),
         "CHANGELOG.md": changelog_text(facts, config=config, earlier=inputs.earlier_changelog),
         "splits.lock": splits_lock_text(assignment),
@@ -174,6 +176,8 @@ def _manifest_text(facts: ReleaseFacts, inputs: ReleaseInputs, config: ReleaseCo
         "left_out": {"segments": facts.left_out_segments, "votes": facts.left_out_votes},
         "shortened_segments": facts.shortened_segments,
         "dropped_before": facts.dropped_counts,
+        "match_outcomes": facts.outcome_counts,
+        "outcome_licences": list(facts.outcome_licences),
     }
     return json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
 

@@ -7,7 +7,7 @@ import yaml
 
 from releases.config import ReleaseConfig
 from releases.facts import ReleaseFacts
-from releases.licences import licence_of
+from releases.licences import licence_of, outcome_licence_line
 from releases.splits import SPLITS
 from releases.tables import TABLES
 from schema.taxonomy import GestureClass, Taxonomy
@@ -39,7 +39,7 @@ def card_text(facts: ReleaseFacts, *, config: ReleaseConfig, taxonomy: Taxonomy)
         _left_out_section(facts),
         _reading_section(config),
         _privacy_section(config, taxonomy),
-        _licence_section(config),
+        _licence_section(facts, config),
     )
     return _header(facts, config) + "\n" + "\n\n".join(section for section in sections if section) + "\n"
 
@@ -97,6 +97,17 @@ def _holds_section(facts: ReleaseFacts) -> str:
         "*segments* are spans in which people agreed on a micro-gesture, *keypoints* one row a frame of each person "
         "who has segments, *votes* every answer behind them, *videos* sizes, rates and lengths. Times are nanoseconds "
         "since the first displayed frame, spans half-open. Every column is described in its file's field metadata."
+    ) + _outcomes_text(facts)
+
+
+def _outcomes_text(facts: ReleaseFacts) -> str:
+    if not facts.outcome_counts:
+        return ""
+    told = ", ".join(f"{count} {outcome}" for outcome, count in facts.outcome_counts.items())
+    return (
+        f"\n\n`match_outcome` in *videos* tells how the match before a press conference ended for its player ({told}); "
+        "it is null where that is not sure. It is worked out from titles, dates and results tables, or answered by a "
+        "person; it says nothing about what the player felt."
     )
 
 
@@ -212,12 +223,13 @@ What could still identify someone:
 Do not try to find out who the people are."""
 
 
-def _licence_section(config: ReleaseConfig) -> str:
+def _licence_section(facts: ReleaseFacts, config: ReleaseConfig) -> str:
     licence = licence_of(config.license_id)
+    bound = "".join(f"\n- {outcome_licence_line(name)}" for name in facts.outcome_licences)
     return (
         f"## Licence and citation\n\nAnnotations and keypoints: [{licence.spdx}]({licence.url}), see LICENSE. The "
         "videos are not part of this release. How to cite: CITATION.cff. What changed: CHANGELOG.md."
-    )
+    ) + (f"\n{bound}" if bound else "")
 
 
 def citation_text(config: ReleaseConfig) -> str:

@@ -42,11 +42,16 @@ def write_contents(inputs: ReleaseInputs, data: Path, *, config: ReleaseConfig) 
     splits: dict[str, SplitFacts] = {}
     for split, rows in linked.segments.items():
         of_split = [vote for vote in votes if vote["split"] == split]
-        videos = [selection.video_rows[v] | {"split": split} for v in sorted({row["video_id"] for row in rows})]
+        videos = [_video_row(v, split, selection, inputs) for v in sorted({row["video_id"] for row in rows})]
         writers.write_rows("segments", split, [with_class(row, inputs.taxonomy) for row in rows])
         writers.write_rows("votes", split, of_split)
         writers.write_rows("videos", split, videos)
         splits[split] = count_split(rows, of_split, keypoint_rows=linked.keypoint_rows[split])
+    outcomes = [
+        inputs.match_outcomes[video_id]
+        for video_id in sorted({row["video_id"] for row in released})
+        if video_id in inputs.match_outcomes
+    ]
     facts = ReleaseFacts(
         splits=splits,
         class_counts=count_classes(linked.segments),
@@ -55,9 +60,16 @@ def write_contents(inputs: ReleaseInputs, data: Path, *, config: ReleaseConfig) 
         left_out_votes=dict(sorted(left_out_votes.items())),
         shortened_segments=linked.shortened,
         dropped_counts={str(reason): count for reason, count in sorted(inputs.dropped_counts.items())},
+        outcome_counts=dict(sorted(Counter(one.outcome for one in outcomes).items())),
+        outcome_licences=tuple(sorted({" ".join(one.licence.split()) for one in outcomes if one.licence.strip()})),
     )
     subjects = {row["subject_id"] for row in released}
     return facts, {subject: split for subject, split in selection.assignment.items() if subject in subjects}
+
+
+def _video_row(video_id: str, split: str, selection: Selection, inputs: ReleaseInputs) -> Row:
+    known = inputs.match_outcomes.get(video_id)
+    return selection.video_rows[video_id] | {"match_outcome": known.outcome if known else None, "split": split}
 
 
 class _Linked:

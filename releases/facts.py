@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Row = dict[str, Any]
@@ -37,6 +37,10 @@ class ReleaseFacts:
     """Spans that were cut to their track."""
     dropped_counts: dict[str, int]
     """What the stages before left out, by reason."""
+    outcome_counts: dict[str, int] = field(default_factory=dict)
+    """Videos by match outcome; those without one are not counted."""
+    outcome_licences: tuple[str, ...] = ()
+    """Licences of the results tables that gave them."""
 
     @property
     def subjects(self) -> int:

@@ -9,6 +9,16 @@ from releases.privacy import ForbiddenStrings
 from schema.taxonomy import Taxonomy
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchOutcome:
+    """How the match before a press conference ended for its player."""
+
+    outcome: str
+    """``win`` or ``loss``."""
+    licence: str = ""
+    """Licence of the results that told it; empty where they carry none, or a person told it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReleaseInputs:
     """The data of a release; pressroom's store is the caller's business."""
@@ -26,6 +36,8 @@ class ReleaseInputs:
     taxonomy: Taxonomy
     forbidden: ForbiddenStrings
     """Names, links and native ids from ``private/`` that must not appear anywhere."""
+    match_outcomes: Mapping[str, MatchOutcome] = field(default_factory=dict)
+    """How the match of a video's player ended, by video id; absent: unknown, or there was none."""
     dropped_counts: Mapping[str, int] = field(default_factory=dict)
     """What the stages before left out, by reason; told in the card."""
     input_digests: Mapping[str, str] = field(default_factory=dict)

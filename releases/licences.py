@@ -1,5 +1,6 @@
 """The licences that a release's annotations may carry, and the notice that names one."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -64,8 +65,17 @@ def licence_of(spdx: str) -> Licence:
     return LICENCES[spdx]
 
 
-def licence_text(licence: Licence, *, title: str) -> str:
+def outcome_licence_line(name: str) -> str:
+    """Say what binds the match outcomes that came from results under a licence of their own."""
+    return (
+        f"The column `match_outcome` of *videos* comes from match results that are licensed {name}: that licence binds "
+        "whoever uses these labels or hands them on, beside the release's own."
+    )
+
+
+def licence_text(licence: Licence, *, title: str, outcome_licences: Iterable[str] = ()) -> str:
     """Write LICENSE: what is licensed, under what, and what is not."""
+    bound = "".join(f"\n{outcome_licence_line(name)}\n" for name in outcome_licences)
     return f"""{title}: licence
 
 SPDX-License-Identifier: {licence.spdx}
@@ -79,4 +89,4 @@ The videos that the annotations describe are not part of this release and are no
 whoever published them. reader.py may also be used under the Apache License, Version 2.0.
 The licence does not touch the rights of the people who are described: nobody may use this data to find out who they
 are.
-"""
+{bound}"""

@@ -6,7 +6,7 @@ from releases.config import Profile
 from schema.arrow import CLASS_ID, KEYPOINTS, SPAN, TRACK_NUMBER, VIDEO_ID, column
 from schema.records import PART_SLICES, Part
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised whenever a column is added, removed or changes its meaning."""
 TABLES = ("segments", "keypoints", "votes", "videos")
 """The tables of a release; the first is what a reader gets who names none."""
@@ -65,10 +65,16 @@ VIDEOS = pa.schema(
         VIDEO_ID,
         column("width", pa.int32(), "Displayed width, pixels"),
         column("height", pa.int32(), "Displayed height, pixels"),
-        column("frame_count", pa.int64(), "Frames that decode"),
+        column("frame_count", pa.int64(), "Frames by the packets, after edit lists; damage may cost some"),
         column("average_rate_numerator", pa.int64(), "Frames per second by packet times, numerator"),
         column("average_rate_denominator", pa.int64(), "Frames per second by packet times, denominator"),
         column("duration_ns", pa.int64(), "Length by packet times, ns"),
+        column(
+            "match_outcome",
+            pa.string(),
+            "How the match before it ended for its player: win or loss; null: unknown, or no match",
+            nullable=True,
+        ),
         SPLIT,
     ]
 )

@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -26,7 +27,7 @@ from releases.checks import (
     read_split,
     shards_in,
 )
-from releases.licences import LICENCES
+from releases.licences import LICENCES, outcome_licence_line
 from releases.privacy import ForbiddenStrings, Leak, find_leaks
 from releases.reader import open_release
 from releases.splits import SPLITS, read_splits_lock
@@ -145,6 +146,11 @@ def _check_licence(folder: Path, manifest: dict[str, Any]) -> Iterator[Finding]:
         yield Finding(check="licence", file="manifest.json", detail="it names no known licence")
         return
     text = (folder / "LICENSE").read_text(encoding="utf-8", errors="replace")
+    card = (folder / "README.md").read_text(encoding="utf-8", errors="replace")
+    for name in manifest.get("outcome_licences", []):
+        for file, words in (("LICENSE", text), ("README.md", card)):
+            if outcome_licence_line(str(name)) not in words:
+                yield Finding(check="licence", file=file, detail="it does not name the licence of the match outcomes")
     if licence.spdx not in text or licence.url not in text:
         yield Finding(check="licence", file="LICENSE", detail=f"it does not name {licence.spdx} and where its text is")
     try:
@@ -206,6 +212,9 @@ def _check_contents(folder: Path, contents: list[SplitContents], manifest: dict[
     counts = {split: asdict(told) for split, told in counted["counts"].items()}
     if manifest.get("counts") != counts or manifest.get("class_counts") != counted["class_counts"]:
         yield Finding(check="counts", file="manifest.json", detail="its counts are not those of the tables")
+    outcomes = Counter(row["match_outcome"] for one in contents for row in one.videos if row["match_outcome"])
+    if manifest.get("match_outcomes") != dict(outcomes):
+        yield Finding(check="counts", file="manifest.json", detail="its match outcomes are not those of the videos")
     yield from _check_card(folder, contents, manifest, counted)
     yield from _check_reading(folder, contents)
 

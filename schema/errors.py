@@ -2,6 +2,7 @@
 
     PipelineError
     |-- ItemError                one item can't go on: the stage yields ``Dropped`` and takes the next one
+    |-- PutOffError              one item is not tried now (its host is paused): nothing is recorded, it stays waiting
     `-- RunError                 the run can't go on
         |-- UsageError           the call or the study file is wrong (exit status 2)
         |   `-- ConfigError      a key of study.toml
@@ -29,16 +30,46 @@ class DropReason(StrEnum):
     """No frame can be read: not a video, or a container without its index."""
     NO_VIDEO = "no_video"
     """The container holds no video stream."""
-    NOT_FOUND = "not_found"
-    """The link answers 404 or 410."""
+    REMOVED = "removed"
+    """The link answers 404 or 410, or the site says that the video is gone."""
+    PRIVATE = "private"
+    """The uploader shows it to chosen accounts alone."""
+    GEO_BLOCKED = "geo_blocked"
+    """The site does not show it in this country, or answers 451."""
+    AGE_RESTRICTED = "age_restricted"
+    """The site wants a signed-in adult."""
+    MEMBERS_ONLY = "members_only"
+    """The site wants a paying member or a signed-in account."""
+    NOT_YET = "live_or_upcoming"
+    """The broadcast has not begun, or is still on air."""
+    BOT_CHECK = "bot_check"
+    """The site wants proof that a person asks."""
+    RATE_LIMITED = "rate_limited"
+    """The site says that too much was asked of it: 429, or the same in words."""
     REFUSED = "refused"
-    """The link answers another refusal: 401, 403, 451."""
+    """The link answers another refusal: 401, 403, a certificate that can't be verified."""
+    FORBIDDEN_ADDRESS = "forbidden_address"
+    """The link, a redirect or a manifest leads to a private or loopback address that the study does not allow."""
     NETWORK = "network"
     """No answer, a broken connection, a time-out or a server error."""
-    INCOMPLETE = "incomplete"
-    """Fewer bytes arrived than the server announced."""
+    TRUNCATED = "truncated"
+    """Fewer bytes or seconds arrived than were announced, or the file breaks off."""
+    NO_USABLE_FORMAT = "no_usable_format"
+    """The site offers the video only in forms that the study does not take."""
     UNSUPPORTED = "unsupported"
-    """The link leads to no video that can be downloaded."""
+    """The link leads to no video, or to no single one, that can be downloaded."""
+    TOO_LONG = "too_long"
+    """The video is longer than its source's filter allows."""
+    FILTERED = "filtered"
+    """One of its source's filters passes it over."""
+    OPTED_OUT = "opted_out"
+    """The link, its channel or its player is on the study's opt-out list."""
+    DUPLICATE = "duplicate"
+    """The study holds the same recording from elsewhere."""
+    WITHDRAWN = "withdrawn"
+    """The video was withdrawn from the study."""
+    DISPOSED = "disposed"
+    """The video file was deleted by the study's retention rule, so that its parts can't be made anew."""
     NO_PERSON = "no_person"
     """Nobody was found."""
     TOO_SHORT = "too_short"
@@ -66,6 +97,11 @@ class DropReason(StrEnum):
     UNKNOWN_SUBJECT = "unknown_subject"
     """Nobody declared who the person is."""
 
+    @classmethod
+    def _missing_(cls, value: object) -> "DropReason | None":
+        """Understand the words that version 0.1 recorded."""
+        return {"not_found": cls.REMOVED, "incomplete": cls.TRUNCATED}.get(str(value))
+
 
 class PipelineError(Exception):
     """Base of every error that pressroom raises on purpose."""
@@ -74,11 +110,34 @@ class PipelineError(Exception):
 class ItemError(PipelineError):
     """One item can't be processed; the stage turns it into a ``Dropped`` row and goes on."""
 
-    def __init__(self, reason: DropReason, detail: str) -> None:
-        """Keep the typed reason beside the words."""
+    def __init__(
+        self,
+        reason: DropReason,
+        detail: str,
+        *,
+        retry_after_s: float | None = None,
+        starts_ns: int | None = None,
+    ) -> None:
+        """Keep the typed reason beside the words.
+
+        ``retry_after_s`` is what the server asked to wait; ``starts_ns`` the Unix time of a broadcast to come.
+        """
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
+        self.retry_after_s = retry_after_s
+        self.starts_ns = starts_ns
+
+
+class PutOffError(PipelineError):
+    """An item is not tried now, through no fault of its own: its host is paused."""
+
+    def __init__(self, host: str, *, until_ns: int, why: str) -> None:
+        """Keep when the host may be asked again, Unix time in ns."""
+        super().__init__(f"{host} is paused: {why}")
+        self.host = host
+        self.until_ns = until_ns
+        self.why = why
 
 
 class RunError(PipelineError):

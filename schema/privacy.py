@@ -57,6 +57,11 @@ def make_source_id(key: bytes, location: str) -> SourceId:
     return SourceId("l" + _keyed_hash(key, "source", location))
 
 
+def make_origin_id(key: bytes, location: str) -> str:
+    """Name a channel, playlist, search or feed of the source list by its link or query."""
+    return "o" + _keyed_hash(key, "origin", location)
+
+
 def make_video_id(key: bytes, platform: str, native_id: str) -> VideoId:
     """Name a video by its platform and native id; for a local file: ``file`` and its sha256."""
     return VideoId("v" + _keyed_hash(key, "video", platform, native_id))

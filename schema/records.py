@@ -61,7 +61,7 @@ class VideoFlag(StrEnum):
     TRUNCATED = "truncated"
     """The file ends before the header says it does."""
     DAMAGED = "damaged"
-    """Some packets can't be decoded."""
+    """Some packets can't be read whole, or can't be decoded at the file's ends: only those were tried."""
     VARIABLE_RATE = "variable_rate"
     """The times between frames differ by more than the rounding of the time base."""
 
@@ -97,7 +97,7 @@ class VideoRecord:
     header_rate: Fraction
     """Frames per second that the header claims (0 where it claims none)."""
     frame_count: int
-    """Frames that can be decoded."""
+    """Frames by the file's packets, after edit lists; damage inside may cost some, *frames* has those that decode."""
     duration_ns: int
     """From the first displayed frame to the end of the last one, by packet times."""
     header_duration_ns: int

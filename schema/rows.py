@@ -321,6 +321,32 @@ def segments_from_rows(table: pa.Table) -> list[VerifiedSegment]:
     return [VerifiedSegment(**{name: row[name] for name in kept}, span=_span(row)) for row in table.to_pylist()]
 
 
+def conformed(spec: TableSpec, table: pa.Table) -> pa.Table:
+    """Give rows that an older version recorded the spec's columns: those that came later are null.
+
+    Raises ``ValueError`` where a column that may not be null is missing, is of another type, or is unknown: the rows
+    are of another table, or of a newer version.
+    """
+    if table.schema == spec.schema:
+        return table
+    unknown = set(table.schema.names) - set(spec.schema.names)
+    if unknown:
+        raise ValueError(f"it has the column {sorted(unknown)[0]!r}, which this version does not know")
+    there = set(table.schema.names)
+    columns = []
+    for field in spec.schema:
+        if field.name in there:
+            columns.append(table[field.name])
+        elif field.nullable:
+            columns.append(pa.nulls(table.num_rows, field.type))
+        else:
+            raise ValueError(f"it lacks the column {field.name!r}")
+    rows = pa.Table.from_arrays(columns, names=spec.schema.names)
+    if rows.schema.types != spec.schema.types:
+        raise ValueError("a column is of another type")
+    return pa.Table.from_arrays(columns, schema=spec.schema)
+
+
 def concatenated(
     spec: TableSpec, tables: Iterable[pa.Table], *, order: Callable[[pa.Table], pa.Table] | None = None
 ) -> pa.Table:

@@ -4,29 +4,34 @@ A derived part is ``<root>/<table>/<key>.<12 hex>.parquet``; what its stage drop
 part is whole or absent. A recorded table is a folder of numbered batches and a ``MANIFEST`` with their digests.
 """
 
-import errno
 import json
-import os
 import re
-import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from filelock import FileLock
 
 from schema.arrow import TableKind, TableSpec
-from schema.errors import DamagedTableError, DropReason, StoreFullError
+from schema.batches import RecordedTable
+from schema.errors import DamagedTableError, DropReason
+from schema.files import digest_of, read_parquet, remove_unfinished, write_parquet, written_beside
 from schema.layout import StudyLayout
 from schema.records import Dropped
-from schema.rows import concatenated
 
-DIGEST_HEX_DIGITS = 12
+__all__ = [
+    "STUDY_KEY",
+    "PartName",
+    "PartSummary",
+    "Store",
+    "digest_of",
+    "write_parquet",
+    "written_beside",
+]
+
 STUDY_KEY = "study"
 """The key of a part that is made from the whole study."""
 _PART_NAME = re.compile(r"(?P<key>[a-z0-9-]+)\.(?P<digest>[0-9a-f]{12})\.parquet")
@@ -52,60 +57,14 @@ class PartSummary:
     facts: dict[str, str]
 
 
-def digest_of(document: object) -> str:
-    """Digest what a part depends on: any JSON document, keys in any order."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
-    return sha256(text.encode()).hexdigest()[:DIGEST_HEX_DIGITS]
-
-
-@contextmanager
-def written_beside(target: Path) -> Iterator[Path]:
-    """Give a file beside ``target`` to write, then put it in place at once; a failure leaves nothing.
-
-    Raises ``StoreFullError`` where the disk is full.
-    """
-    beside = target.with_name(f".{target.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        yield beside
-        with beside.open("rb") as file:
-            os.fsync(file.fileno())
-        beside.replace(target)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            free = os.statvfs(target.parent)
-            raise StoreFullError(
-                f"{target.parent}: the disk is full ({free.f_bavail * free.f_frsize // 2**20} MiB free) while writing "
-                f"{target.name}; nothing was damaged: make room and run the same command again"
-            ) from error
-        raise
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def write_parquet(rows: pa.Table, target: Path, *, metadata: Mapping[bytes, bytes] | None = None) -> None:
-    """Write a table the one way that all of pressroom's Parquet files are written; same rows, same bytes."""
-    packed = [f.name for f in rows.schema if pa.types.is_integer(f.type) and f.type.bit_width in (16, 32, 64)]
-    rows = rows.replace_schema_metadata(dict(metadata or {}))
-    with written_beside(target) as beside:
-        pq.write_table(
-            rows,
-            beside,
-            compression="zstd",
-            use_dictionary=[f.name for f in rows.schema if pa.types.is_string(f.type)],
-            column_encoding=dict.fromkeys(packed, "DELTA_BINARY_PACKED"),
-            write_statistics=[
-                f.name for f in rows.schema if not f.name.startswith("k0") and not f.name.startswith("k1")
-            ],
-        )
-
-
 class Store:
     """The tables of one study."""
 
     def __init__(self, layout: StudyLayout) -> None:
         """Open the tables under the study's root; nothing is read or made yet."""
         self.layout = layout
+        self._tables: dict[str, RecordedTable] = {}
+        self._opening = Lock()
 
     def part_path(self, spec: TableSpec, key: str, digest: str) -> Path:
         """Return where a derived part is, or would be."""
@@ -145,12 +104,14 @@ class Store:
         for name in self.parts(spec):
             if name.key == key and name.digest != digest:
                 self.part_path(spec, key, name.digest).unlink(missing_ok=True)
-        _remove_unfinished(self.layout.table(spec), key)
+        remove_unfinished(self.layout.table(spec), key)
 
-    def read_part(self, spec: TableSpec, key: str, digest: str) -> pa.Table:
-        """Read a derived part; raises ``DamagedTableError`` where it can't be read."""
+    def read_part(self, spec: TableSpec, key: str, digest: str, *, columns: Sequence[str] | None = None) -> pa.Table:
+        """Read a derived part, or some of its columns; raises ``DamagedTableError`` where it can't be read."""
         path = self.part_path(spec, key, digest)
-        return _reading(path, lambda: _read_parquet(path), remedy="delete the file and run the same command again")
+        return _reading(
+            path, lambda: read_parquet(path, columns=columns), remedy="delete the file and run the same command again"
+        )
 
     def summary(self, spec: TableSpec, key: str, digest: str) -> PartSummary:
         """Read a part's footer alone."""
@@ -168,118 +129,26 @@ class Store:
         """Add a batch to a recorded table; no rows, no batch."""
         if spec.kind is not TableKind.RECORDED or rows.schema != spec.schema:
             raise ValueError(f"table {spec.name} takes no such batch")
-        if rows.num_rows == 0:
-            return
-        folder = self.layout.table(spec)
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700 if spec.private else 0o755)
-        with self._locked(spec):
-            lines = self._healed_manifest(spec)
-            batch = folder / f"{len(lines) + 1:06d}.parquet"
-            write_parquet(rows, batch)
-            _remove_unfinished(folder, "")
-            _append_line(folder / "MANIFEST", _manifest_line(batch))
-            self._note_begun(spec)
+        if rows.num_rows:
+            self._recorded(spec).append(rows)
 
     def read(self, spec: TableSpec) -> pa.Table:
         """Read a recorded table whole, in the order it was recorded; one that was never begun is empty.
 
+        The first read checks every batch against its digest; later ones take in what was added since, by any process.
+        Batches of an older version lack the columns that came later: there they are null.
+
         Raises ``DamagedTableError`` naming the batch that is missing or altered.
         """
-        folder = self.layout.table(spec)
-        if not (folder / "MANIFEST").exists() and spec.name in self._begun():
-            raise DamagedTableError(
-                f"{folder} lost its MANIFEST: it holds records that can't be made again; restore it from a backup"
-            )
-        if not folder.is_dir():
-            return concatenated(spec, ())
-        with self._locked(spec):
-            lines = self._healed_manifest(spec)
-        return concatenated(spec, (_checked_batch(folder, line) for line in lines))
+        return self._recorded(spec).read()
 
     def recorded_digest(self, spec: TableSpec) -> str:
         """Digest all that was recorded in a table, from its manifest alone."""
-        manifest = self.layout.table(spec) / "MANIFEST"
-        return digest_of(manifest.read_text().splitlines() if manifest.exists() else [])
+        return self._recorded(spec).digest()
 
-    def _begun(self) -> list[str]:
-        register = self.layout.root / "RECORDED"
-        return register.read_text(encoding="ascii").split() if register.exists() else []
-
-    def _note_begun(self, spec: TableSpec) -> None:
-        # the register outlives the folder: a deleted table is then an error, not an empty table
-        if spec.name in self._begun():
-            return
-        with FileLock(self.layout.leases / "RECORDED.lock"):
-            begun = self._begun()
-            if spec.name not in begun:
-                _replace_text(
-                    self.layout.root / "RECORDED", "".join(f"{name}\n" for name in sorted({*begun, spec.name}))
-                )
-
-    @contextmanager
-    def _locked(self, spec: TableSpec) -> Iterator[None]:
-        self.layout.leases.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.layout.leases / f"{spec.name}.table.lock"):
-            yield
-
-    def _healed_manifest(self, spec: TableSpec) -> list[str]:
-        """Read the manifest; a batch whose writer was killed before it could note it is noted now."""
-        folder = self.layout.table(spec)
-        manifest = folder / "MANIFEST"
-        text = manifest.read_text() if manifest.exists() else ""
-        if text and not text.endswith("\n"):  # the writer was killed inside the line: the batch is noted again below
-            text = text[: text.rfind("\n") + 1]
-            _replace_text(manifest, text)
-        lines = text.splitlines()
-        unnoted = folder / f"{len(lines) + 1:06d}.parquet"
-        if unnoted.exists():
-            _append_line(manifest, _manifest_line(unnoted))
-            lines.append(_manifest_line(unnoted))
-        surplus = sorted(p.name for p in folder.glob("[0-9]*.parquet"))[len(lines) :]
-        if surplus:
-            raise DamagedTableError(f"{manifest}: {surplus[0]} is not listed; restore MANIFEST from a backup")
-        return lines
-
-
-def _remove_unfinished(folder: Path, key: str) -> None:
-    """Remove the files that a writer was killed in (``written_beside`` names them)."""
-    for path in folder.glob(f".{key}*.tmp"):
-        path.unlink(missing_ok=True)
-
-
-def _read_parquet(path: Path) -> pa.Table:
-    # `pq.read_table` goes through pyarrow.dataset, which imports pandas where it is installed: an idle command took
-    # 2 s longer
-    with pq.ParquetFile(path) as file:
-        return file.read()
-
-
-def _manifest_line(batch: Path) -> str:
-    return f"{sha256(batch.read_bytes()).hexdigest()}  {batch.name}"
-
-
-def _append_line(path: Path, line: str) -> None:
-    with path.open("a", encoding="ascii") as file:
-        file.write(line + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _replace_text(path: Path, text: str) -> None:
-    with written_beside(path) as beside:
-        beside.write_text(text, encoding="ascii")
-
-
-def _checked_batch(folder: Path, line: str) -> pa.Table:
-    digest, _, name = line.partition("  ")
-    batch = folder / name
-    if not batch.exists():
-        raise DamagedTableError(
-            f"{batch} is missing: it holds records that can't be made again; restore it from a backup"
-        )
-    if sha256(batch.read_bytes()).hexdigest() != digest:
-        raise DamagedTableError(f"{batch} was altered: its digest is not the one in MANIFEST; restore it from a backup")
-    return _read_parquet(batch)
+    def _recorded(self, spec: TableSpec) -> RecordedTable:
+        with self._opening:
+            return self._tables.setdefault(spec.name, RecordedTable(self.layout, spec))
 
 
 def _reading(path: Path, read: Callable[[], Read], *, remedy: str) -> Read:

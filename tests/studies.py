@@ -14,6 +14,7 @@ from flows._videos import perceive_video, propose_video
 from media.clips import write_clip
 from tests.synthetic_people import PaintedPerson, interview_pictures
 
+LOOPBACK = {"allow_private_hosts": ["127.0.0.1"], "keep_free_gigabytes": 0.1}
 SYNTHETIC = {"shots": "synthetic", "tracks": "synthetic", "keypoints": "synthetic"}
 
 
@@ -28,7 +29,7 @@ def paint_video(path: Path, *, color: int = 0, touch_s: tuple[float, float] = (2
 def make_study(root: Path, **back_ends: str) -> Study:
     """Make a study of every video in its folder ``recordings``; ``back_ends`` replaces synthetic ones by stage."""
     init_study(root, name="painted")
-    set_keys(root, **{"back_ends": SYNTHETIC | back_ends})
+    set_keys(root, back_ends=SYNTHETIC | back_ends, collect=dict(LOOPBACK))
     document = tomlkit.parse((root / "study.toml").read_text())
     sources = tomlkit.aot()
     sources.append(tomlkit.item({"kind": "folder", "path": "recordings", "person": "p1"}))

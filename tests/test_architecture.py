@@ -22,7 +22,7 @@ DEPLOYMENTS = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8")
 
 OWNERS = {
     "prefect": ("flows/",),
-    "yt_dlp": ("collectors/ytdlp.py",),
+    "yt_dlp": ("collectors/ytdlp/",),
     "av": ("media/",),
     "ffmpeg": ("media/",),
     "mediapipe": ("perception/backends/mediapipe/",),
@@ -155,8 +155,18 @@ def test_everything_public_says_what_it_is():
 
 def test_deployments_are_those_of_the_command():
     from flows._runner import STAGES
+    from flows._schedules import FLOWS
 
-    assert {d["name"]: d["entrypoint"] for d in DEPLOYMENTS} == {name: stage.flow for name, stage in STAGES.items()}
+    assert {d["name"]: d["entrypoint"] for d in DEPLOYMENTS} == FLOWS
+    assert {name: stage.flow for name, stage in STAGES.items() if name in FLOWS}.items() <= FLOWS.items()
+
+
+def test_deployments_run_when_the_study_file_says_by_default():
+    from flows._schedules import SchedulesConfig
+
+    schedules = SchedulesConfig()
+    found = {d["name"]: [(s["cron"], s["timezone"]) for s in d["schedules"]] for d in DEPLOYMENTS if d["schedules"]}
+    assert found == {name: [(line, schedules.timezone)] for name, line in schedules.lines().items()}
 
 
 @pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda d: d["name"])
@@ -171,4 +181,4 @@ def test_a_deployment_loads_by_module_path(deployment: dict):
     assert flow.name == deployment["name"]
     assert set(inspect.signature(flow.fn).parameters) == set(deployment["parameters"])
     assert deployment["work_pool"]["name"] == "pressroom"
-    assert not {"schedule", "schedules"} & deployment.keys()
+    assert deployment["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}

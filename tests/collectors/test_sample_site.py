@@ -2,7 +2,6 @@
 
 from http.client import HTTPConnection
 from pathlib import Path
-from random import Random
 from urllib.parse import urlsplit
 
 import pytest
@@ -11,8 +10,9 @@ from collectors.base import CollectConfig, Fetched, SourceEntry, collect_sources
 from collectors.sample_site import SampleSite
 from schema.errors import ServiceError
 from schema.privacy import make_source_id
+from tests.collectors.conftest import video_bytes
 
-CONTENT = Random(2).randbytes(200_001)
+CONTENT = video_bytes(length=200_001)
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_the_sample_comes_through_the_collector_that_studies_use(sample: Path, t
             pseudonym_key=key,
             work_folder=tmp_path / "work",
             already_held=lambda *_: False,
-            config=CollectConfig(),
+            config=CollectConfig(allow_private_hosts=("127.0.0.1",)),
         )
     assert isinstance(row, Fetched)
     assert row.path.read_bytes() == CONTENT

@@ -265,11 +265,11 @@ def link_study(root: Path, link: str) -> Study:
 @pytest.mark.parametrize(
     ("answer", "reason", "again"),
     [
-        ("404", Dropped.NOT_FOUND, False),
+        ("404", Dropped.REMOVED, False),
         ("403", Dropped.REFUSED, True),
         ("503", Dropped.NETWORK, True),
         ("silence", Dropped.NETWORK, True),
-        ("half", Dropped.INCOMPLETE, True),
+        ("half", Dropped.TRUNCATED, True),
         ("empty", Dropped.EMPTY, False),
         ("page", Dropped.UNSUPPORTED, False),
         ("sound", Dropped.NO_VIDEO, False),
@@ -295,10 +295,10 @@ def test_a_link_that_recovers_is_taken_at_the_next_run(site: FaultSite, tmp_path
     link = site.link("/later/clip.mp4", ANSWERS["half"])
     study = link_study(tmp_path / "study", link)
     (entry,) = to_collect(study)
-    assert [lost.reason for lost in collect_source(study, entry).dropped] == [Dropped.INCOMPLETE]
+    assert [lost.reason for lost in collect_source(study, entry).dropped] == [Dropped.TRUNCATED]
     film = constant_rate(tmp_path / "film.mp4").read_bytes()
     site.link("/later/clip.mp4", audio(film))
     assert collect_source(study, entry).done == 1
-    assert [r["outcome"] for r in study.store.read(OUTCOMES).to_pylist()] == [Dropped.INCOMPLETE, GOT]
+    assert [r["outcome"] for r in study.store.read(OUTCOMES).to_pylist()] == [Dropped.TRUNCATED, GOT]
     assert [v.byte_count for v in study_videos(study)] == [len(film)]
     assert to_collect(study) == []

@@ -180,7 +180,9 @@ def test_a_new_study_can_be_planned_at_once(tmp_path: Path) -> None:
     set_keys(root, back_ends=SYNTHETIC)
     planned = pressroom("plan", root, "--json")
     assert planned.exit_code == ExitStatus.DONE, planned.output
-    assert set(json.loads(planned.stdout).values()) <= {0}
+    facts = json.loads(planned.stdout)
+    assert facts.pop("gigabytes_free") > 0
+    assert set(facts.values()) <= {0}
     assert load_config(root / "study.toml").study.name == "final-2024-paris"
     assert (root / "private").stat().st_mode & 0o077 == 0
 

@@ -122,7 +122,7 @@ def private_study(root: Path, site: SampleSite) -> Study:
 
 def assert_collected(study: Study) -> None:
     outcomes = sorted(attempt.outcome for attempt in newest_attempts(study).values())
-    assert outcomes == sorted([GOT, GOT, DropReason.UNREADABLE, DropReason.MISSING, DropReason.NOT_FOUND])
+    assert outcomes == sorted([GOT, GOT, DropReason.UNREADABLE, DropReason.MISSING, DropReason.REMOVED])
 
 
 def perceived_here(entry: str, arguments: tuple[str, str], *, limits: Limits, log: Path, report: Report) -> Finished:

@@ -6,7 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from media.frames import decode_frames, read_frame_times
-from media.probe import average_rate, probe_video
+from media.probe import average_rate, record_of
+from media.scan import scan_video
 from schema.errors import DropReason, ItemError
 from schema.records import VideoFlag, VideoId
 from tests import media_files
@@ -17,7 +18,7 @@ SHA256 = "ab" * 32
 
 
 def probe(path):
-    return probe_video(path, video_id=VIDEO_ID, sha256=SHA256)
+    return record_of(path, scan_video(path), video_id=VIDEO_ID, sha256=SHA256)
 
 
 def times_of(path):

@@ -69,6 +69,40 @@ def test_the_same_content_is_kept_once(tmp_path, store):
     assert len(list(held.parent.iterdir())) == 1
 
 
+def test_a_moved_file_is_renamed_and_not_read_again(tmp_path, store, monkeypatch):
+    path, sha256 = make_file(tmp_path, content=bytes(1000))
+    inode = path.stat().st_ino
+    monkeypatch.setattr("media.store._copy", lambda *_: pytest.fail("the content was read"))
+    held = store.add(path, sha256=sha256, move=True)
+    assert held == store.path_of(sha256)
+    assert held.stat().st_ino == inode
+    assert not path.exists()
+
+
+def test_a_moved_file_whose_content_is_there_already_is_gone(tmp_path, store):
+    path, sha256 = make_file(tmp_path)
+    held = store.add(path, sha256=sha256)
+    again, _ = make_file(tmp_path, "b.mkv")
+    assert store.add(again, sha256=sha256, move=True) == held
+    assert (path.exists(), again.exists()) == (True, False)
+
+
+def test_across_file_systems_a_moved_file_is_copied_and_checked(tmp_path, small_disk):
+    store = MediaStore(StudyLayout.at(small_disk(512)))
+    path, sha256 = make_file(tmp_path)
+    with pytest.raises(ItemError, match="changed"):
+        store.add(path, sha256=EMPTY_SHA256, move=True)
+    assert path.exists()
+    assert store.add(path, sha256=sha256, move=True).read_bytes() == b"not really a film" * 1000
+    assert not path.exists()
+
+
+def test_a_missing_file_can_not_be_moved(tmp_path, store):
+    with pytest.raises(ItemError) as caught:
+        store.add(tmp_path / "Some Player.mp4", sha256=EMPTY_SHA256, move=True)
+    assert caught.value.reason is DropReason.MISSING
+
+
 def test_a_file_that_is_gone_is_a_damaged_store(store):
     with pytest.raises(DamagedTableError, match=r"restore it from the backup") as caught:
         store.path_of(EMPTY_SHA256)

@@ -3,16 +3,22 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schema.arrow import KEYPOINTS, OUTCOMES, SHOTS, TASKS
-from schema.errors import DamagedTableError, StoreFullError
+from schema import batches
+from schema.arrow import KEYPOINTS, OUTCOMES, SHOTS, SOURCES, TASKS
+from schema.batches import PARSED_ANEW
+from schema.errors import DamagedTableError, DropReason, StoreFullError
+from schema.files import write_parquet
 from schema.layout import StudyLayout
 from schema.records import KEYPOINT_COUNT, PART_SLICES, KeypointSequence, Part, VideoId
 from schema.rows import (
@@ -57,9 +63,9 @@ def store(tmp_path: Path) -> Store:
     return Store(StudyLayout.at(tmp_path))
 
 
-def outcome_rows(*names: str) -> object:
-    rows = [{"source_id": name, "video_id": None, "outcome": "got", "detail": "", "attempted_ns": 1} for name in names]
-    return table_of(OUTCOMES, rows)
+def outcome_rows(*names: str) -> pa.Table:
+    rest = dict.fromkeys(OUTCOMES.schema.names) | {"outcome": "got", "detail": "", "attempted_ns": 1}
+    return table_of(OUTCOMES, [rest | {"source_id": name} for name in names])
 
 
 def test_a_part_comes_back_with_its_drops_and_facts(store: Store) -> None:
@@ -152,6 +158,158 @@ def test_a_batch_whose_writer_died_before_the_manifest_is_not_lost(store: Store)
         (store.layout.table(OUTCOMES) / "000003.parquet").unlink()
 
 
+def test_several_batches_that_a_power_cut_left_out_of_the_manifest_are_noted_again(store: Store) -> None:
+    for name in ("l1", "l2", "l3"):
+        store.append(OUTCOMES, outcome_rows(name))
+    manifest = store.layout.table(OUTCOMES) / "MANIFEST"
+    whole = manifest.read_text()
+    for rest in (whole[:40], whole[:78] + "\0" * 78, whole[:78] + "\0" * 77 + "\n"):
+        manifest.write_text(rest)
+        assert Store(store.layout).read(OUTCOMES)["source_id"].to_pylist() == ["l1", "l2", "l3"]
+        assert manifest.read_text() == whole
+
+
+def test_a_reader_takes_in_what_others_recorded_meanwhile(store: Store) -> None:
+    other = Store(store.layout)
+    for count in range(1, 6):
+        (store if count % 2 else other).append(OUTCOMES, outcome_rows(f"l{count}"))
+        for each in (store, other):
+            assert each.read(OUTCOMES)["source_id"].to_pylist() == [f"l{n}" for n in range(1, count + 1)]
+
+
+def test_threads_of_one_process_append_and_read_without_losing_a_row(store: Store) -> None:
+    def work(name: str) -> int:
+        for i in range(10):
+            store.append(OUTCOMES, outcome_rows(f"{name}-{i}"))
+            own = [n for n in store.read(OUTCOMES)["source_id"].to_pylist() if n.startswith(name)]
+            assert own == [f"{name}-{k}" for k in range(i + 1)]
+        return 1
+
+    with ThreadPoolExecutor(3) as pool:
+        assert sum(pool.map(work, "abc")) == 3
+    assert len(store.read(OUTCOMES)) == len(Store(store.layout).read(OUTCOMES)) == 30
+
+
+@pytest.fixture
+def many_batches(store: Store) -> list[str]:
+    names = [f"l{n}" for n in range(PARSED_ANEW + 10)]
+    for name in names:
+        store.append(OUTCOMES, outcome_rows(name))
+    assert Store(store.layout).read(OUTCOMES)["source_id"].to_pylist() == names
+    return names
+
+
+def parsed_file(store: Store) -> Path:
+    (path,) = (store.layout.work / "tables").iterdir()
+    return path
+
+
+def test_batches_are_parsed_once_and_not_at_every_start(
+    store: Store, many_batches: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.append(OUTCOMES, outcome_rows("new"))
+    parsed: list[int] = []
+    parse = batches._parsed
+    monkeypatch.setattr(batches, "_parsed", lambda content: parsed.append(len(content)) or parse(content))
+    assert Store(store.layout).read(OUTCOMES)["source_id"].to_pylist() == [*many_batches, "new"]
+    assert len(parsed) == 2
+
+
+def test_what_a_long_run_recorded_is_not_parsed_by_the_next_process(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "APPENDED_ANEW", 10)
+    assert store.read(OUTCOMES).num_rows == 0
+    for number in range(40):
+        store.append(OUTCOMES, outcome_rows(f"l{number}"))
+    parsed: list[int] = []
+    parse = batches._parsed
+    monkeypatch.setattr(batches, "_parsed", lambda content: parsed.append(len(content)) or parse(content))
+    assert Store(store.layout).read(OUTCOMES)["source_id"].to_pylist() == [f"l{n}" for n in range(40)]
+    assert 1 < len(parsed) <= 11
+
+
+@pytest.mark.parametrize("spoil", ["delete", "alter", "outdate"])
+def test_the_file_of_parsed_rows_can_be_lost_without_losing_a_row(
+    store: Store, many_batches: list[str], spoil: str
+) -> None:
+    path = parsed_file(store)
+    if spoil == "delete":
+        path.unlink()
+    elif spoil == "alter":
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    else:
+        path.rename(path.with_name(path.name.replace(f".{len(many_batches)}.", f".{len(many_batches) - 1}.")))
+    assert Store(store.layout).read(OUTCOMES)["source_id"].to_pylist() == many_batches
+    assert len(list(path.parent.iterdir())) == 1
+
+
+def test_a_batch_altered_after_its_rows_were_parsed_is_an_error_all_the_same(
+    store: Store, many_batches: list[str]
+) -> None:
+    assert parsed_file(store).exists()
+    batch = store.layout.table(OUTCOMES) / "000007.parquet"
+    batch.write_bytes(batch.read_bytes() + b"x")
+    with pytest.raises(DamagedTableError, match=r"000007\.parquet was altered"):
+        Store(store.layout).read(OUTCOMES)
+
+
+def test_parsed_rows_of_a_table_with_links_stay_private(store: Store) -> None:
+    rest = dict.fromkeys(SOURCES.schema.names) | dict.fromkeys(
+        ("source_id", "video_id", "platform", "native_id", "location"), "x"
+    )
+    for _ in range(PARSED_ANEW + 1):
+        store.append(SOURCES, table_of(SOURCES, [rest]))
+    assert Store(store.layout).read(SOURCES).num_rows == PARSED_ANEW + 1
+    assert [p.name.split(".")[0] for p in (store.layout.private / "work" / "tables").iterdir()] == ["sources"]
+    assert not store.layout.work.exists()
+
+
+def older_outcomes(*names: str) -> pa.Table:
+    """Return outcomes as version 0.1 recorded them."""
+    return outcome_rows(*names).select(["source_id", "video_id", "outcome", "detail", "attempted_ns"])
+
+
+def test_batches_of_an_older_version_read_with_nulls_in_later_columns(store: Store) -> None:
+    store.append(OUTCOMES, outcome_rows("l1"))
+    folder = store.layout.table(OUTCOMES)
+    write_parquet(older_outcomes("l2", "l3"), folder / "000002.parquet")
+    store.append(OUTCOMES, outcome_rows("l4"))
+    rows = Store(store.layout).read(OUTCOMES)
+    assert rows.schema == OUTCOMES.schema
+    assert rows["source_id"].to_pylist() == ["l1", "l2", "l3", "l4"]
+    assert rows["retry_ns"].null_count == rows["rules"].null_count == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        (lambda rows: rows.drop_columns(["detail"]), "it lacks the column 'detail'"),
+        (lambda rows: rows.append_column("mood", pa.array(["good"])), "'mood', which this version does not know"),
+        (
+            lambda rows: rows.set_column(4, pa.field("attempted_ns", pa.string(), nullable=False), pa.array(["1"])),
+            "a column is of another type",
+        ),
+    ],
+)
+def test_a_batch_of_other_columns_is_an_error_that_names_it(
+    store: Store, change: Callable[[pa.Table], pa.Table], why: str
+) -> None:
+    store.append(OUTCOMES, outcome_rows("l1"))
+    write_parquet(change(outcome_rows("l2")), store.layout.table(OUTCOMES) / "000002.parquet")
+    with pytest.raises(DamagedTableError, match=rf"000002\.parquet does not fit: .*{why}"):
+        store.read(OUTCOMES)
+
+
+def test_words_that_version_0_1_recorded_are_understood() -> None:
+    assert DropReason("not_found") is DropReason.REMOVED
+    assert DropReason("incomplete") is DropReason.TRUNCATED
+    with pytest.raises(ValueError, match="lost"):
+        DropReason("lost")
+
+
 WRITER = """
 import sys
 from pathlib import Path
@@ -160,9 +318,10 @@ from schema.layout import StudyLayout
 from schema.rows import table_of
 from schema.tables import Store
 store = Store(StudyLayout.at(Path(sys.argv[1])))
+rest = {name: None for name in OUTCOMES.schema.names} | {"outcome": "got", "detail": "", "attempted_ns": 1}
 for i in range(20):
-    store.append(OUTCOMES, table_of(OUTCOMES, [{"source_id": f"{sys.argv[2]}-{i}", "video_id": None, "outcome": "got",
-                                               "detail": "", "attempted_ns": 1}]))
+    store.append(OUTCOMES, table_of(OUTCOMES, [rest | {"source_id": f"{sys.argv[2]}-{i}"}]))
+    store.read(OUTCOMES)
 """
 
 

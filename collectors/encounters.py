@@ -1,0 +1,172 @@
+"""Which videos may be copies, without comparing each with each: moments of the same movement meet in hash tables.
+
+Every three seconds of movement, begun at each sample, becomes a point that a crop, another brightness or speed moves
+only a little. Points on the same sides of some random planes share a bucket (locality-sensitive hashing), and two
+videos whose moments meet several times at one distance in time are looked at closely. Buckets get finer as the study
+grows and overfull ones are passed over, so that the work grows with the number of moments, not with its square.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, log2
+
+import numpy as np
+import numpy.typing as npt
+
+from collectors.fingerprints import SMOOTHING_SAMPLES, Fingerprint, Floats
+
+WINDOW_SAMPLES = 15
+"""Length of a moment: 3 s."""
+WAVES = 6
+"""Cosine terms of each number in a moment: up to one movement a second, which 5 % of speed does not blur."""
+TABLES = 8
+CODE_BITS = 32
+FINER_BITS = 4
+"""Bits of a bucket beyond the logarithm of the number of moments: moments of speaking people are no random points."""
+LARGEST_BUCKET = 16
+"""Moments of a bucket that are still paired; fuller buckets hold movements that everybody makes."""
+FEWEST_HITS = 3
+"""Moments of one video that must meet the other's at the same distance in time."""
+LEAST_SPAN_SAMPLES = 4
+"""The first and the last of them begin 2 s apart: one movement that looks alike is an accident, two are not."""
+OFFSET_BIN_SAMPLES = 10
+"""Distances in time within 2 s are the same: at 1.05 times the speed they drift by so much in 40 s."""
+MOST_HITS_KEPT = 2000
+_LIVELY = 0.8
+"""Moments whose movement varies less are alike in every video."""
+_FLOORS = np.array([0.5, 0.05, 0.05], dtype=np.float32)[None, :, None]
+"""Variations below it, in the units of ``Fingerprint.motion``, are not blown up to full size."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Encounter:
+    """Two videos that may show the same recording."""
+
+    first: int
+    """Position among the fingerprints; lower than ``second``."""
+    second: int
+    hits: npt.NDArray[np.int32]
+    """Moments that met: samples of the first and of the second, shape ``(n, 2)``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Moments:
+    video: npt.NDArray[np.int32]
+    sample: npt.NDArray[np.int32]
+    codes: npt.NDArray[np.uint32]
+    """Shape ``(n, TABLES)``."""
+
+
+def steady(motion: Floats) -> Floats:
+    """Take out of a video's motion what changes slowly: somebody who sits down is not a movement of ten seconds."""
+    from scipy.ndimage import uniform_filter1d
+
+    if motion.shape[0] == 0:
+        return motion
+    return np.asarray(motion - uniform_filter1d(motion, SMOOTHING_SAMPLES, axis=0, mode="nearest"), dtype=np.float32)
+
+
+def find_encounters(fingerprints: Sequence[Fingerprint]) -> list[Encounter]:
+    """Return the pairs of videos whose moments met, by position; the order of equal inputs does not matter."""
+    moments = _all_moments(fingerprints)
+    count = moments.video.shape[0]
+    if count < 2:
+        return []
+    bits = min(CODE_BITS, ceil(log2(count)) + FINER_BITS)
+    met = [_meetings(moments, table, bits) for table in range(TABLES)]
+    return _encounters(moments, np.concatenate(met), len(fingerprints))
+
+
+def _all_moments(fingerprints: Sequence[Fingerprint]) -> _Moments:
+    planes = np.random.default_rng(0).standard_normal((3 * WAVES, TABLES * CODE_BITS)).astype(np.float32)
+    videos, samples, codes = [], [], []
+    for position, fingerprint in enumerate(fingerprints):
+        points, begins = _points(fingerprint)
+        videos.append(np.full(begins.shape[0], position, dtype=np.int32))
+        samples.append(begins)
+        sides = (points @ planes > 0).reshape(-1, TABLES, CODE_BITS)
+        codes.append(np.packbits(sides, axis=2).view(">u4").astype(np.uint32).reshape(-1, TABLES))
+    if not videos:
+        return _Moments(
+            video=np.zeros(0, np.int32), sample=np.zeros(0, np.int32), codes=np.zeros((0, TABLES), np.uint32)
+        )
+    return _Moments(video=np.concatenate(videos), sample=np.concatenate(samples), codes=np.concatenate(codes))
+
+
+def _points(fingerprint: Fingerprint) -> tuple[Floats, npt.NDArray[np.int32]]:
+    """Return the lively moments of a video as points, and the samples at which they begin."""
+    from numpy.lib.stride_tricks import sliding_window_view
+
+    motion = steady(fingerprint.motion)
+    if motion.shape[0] < WINDOW_SAMPLES:
+        return np.zeros((0, 3 * WAVES), np.float32), np.zeros(0, np.int32)
+    waves = sliding_window_view(motion, WINDOW_SAMPLES, axis=0) @ _cosines()
+    sizes = np.sqrt((waves**2).sum(axis=2, keepdims=True))
+    points = (waves / (sizes + _FLOORS)).reshape(-1, 3 * WAVES)
+    lively = np.flatnonzero(sizes[:, 0, 0] > _LIVELY)
+    return points[lively], lively.astype(np.int32)
+
+
+def _cosines() -> Floats:
+    """Return the waves that a moment is taken apart into (DCT-II, orthonormal), shape ``(WINDOW_SAMPLES, WAVES)``."""
+    phases = (np.arange(WINDOW_SAMPLES)[:, None] + 0.5) * np.arange(1, WAVES + 1)[None] * np.pi / WINDOW_SAMPLES
+    return np.asarray(np.sqrt(2 / WINDOW_SAMPLES) * np.cos(phases), dtype=np.float32)
+
+
+def _meetings(moments: _Moments, table: int, bits: int) -> npt.NDArray[np.int32]:
+    """Return pairs of moments of different videos in one bucket, shape ``(n, 2)``."""
+    bucket = moments.codes[:, table] >> np.uint32(CODE_BITS - bits)
+    order = np.argsort(bucket, kind="stable").astype(np.int32)
+    bucket = bucket[order]
+    starts = np.flatnonzero(np.append(True, bucket[1:] != bucket[:-1]))
+    sizes = np.diff(np.append(starts, bucket.shape[0]))
+    fits = np.repeat((sizes > 1) & (sizes <= LARGEST_BUCKET), sizes)
+    order, bucket = order[fits], bucket[fits]
+    found = []
+    for distance in range(1, LARGEST_BUCKET):
+        one, other = order[:-distance], order[distance:]
+        together = (bucket[:-distance] == bucket[distance:]) & (moments.video[one] != moments.video[other])
+        found.append(np.stack([one[together], other[together]], axis=1))
+    # moments are numbered by video, so the lower number belongs to the earlier video
+    return np.sort(np.concatenate(found), axis=1)
+
+
+def _encounters(moments: _Moments, met: npt.NDArray[np.int32], video_count: int) -> list[Encounter]:
+    pair = moments.video[met[:, 0]].astype(np.int64) * video_count + moments.video[met[:, 1]]
+    first, second = moments.sample[met[:, 0]], moments.sample[met[:, 1]]
+    half = OFFSET_BIN_SAMPLES // 2
+    promising = np.unique(
+        np.concatenate(
+            [_promising(pair, (first - second + shift) // OFFSET_BIN_SAMPLES, second) for shift in (0, half)]
+        )
+    )
+    of_promising = np.flatnonzero(np.isin(pair, promising))
+    order = of_promising[np.lexsort((second[of_promising], pair[of_promising]))]
+    begins = np.searchsorted(pair[order], promising)
+    ends = np.searchsorted(pair[order], promising, side="right")
+    hits = np.stack([first[order], second[order]], axis=1)
+    return [
+        Encounter(first=int(key // video_count), second=int(key % video_count), hits=hits[_thinned(begin, end)])
+        for key, begin, end in zip(promising, begins, ends, strict=True)
+    ]
+
+
+def _promising(
+    pair: npt.NDArray[np.int64], distance: npt.NDArray[np.int32], sample: npt.NDArray[np.int32]
+) -> npt.NDArray[np.int64]:
+    """Return the pairs of which enough moments, far enough apart, met at one distance in time."""
+    order = np.lexsort((sample, distance, pair))
+    pair, distance, sample = pair[order], distance[order], sample[order]
+    is_other = (pair[1:] != pair[:-1]) | (distance[1:] != distance[:-1])
+    begins = np.flatnonzero(np.append(True, is_other)[: pair.shape[0]])
+    if begins.size == 0:
+        return pair
+    ends = np.append(begins[1:], pair.shape[0])
+    is_new = np.append(True, is_other | (sample[1:] != sample[:-1]))
+    counts = np.add.reduceat(is_new, begins)
+    spans = sample[ends - 1] - sample[begins]
+    return np.asarray(pair[begins[(counts >= FEWEST_HITS) & (spans >= LEAST_SPAN_SAMPLES)]], dtype=np.int64)
+
+
+def _thinned(begin: int, end: int) -> slice:
+    return slice(begin, end, max(1, (end - begin) // MOST_HITS_KEPT))

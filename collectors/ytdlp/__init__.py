@@ -1,0 +1,1 @@
+"""yt-dlp: the one package that imports it."""

@@ -1,0 +1,53 @@
+"""What a collection does around its downloads: news and opt-outs before them, people and retention after."""
+
+from collectors.clock import SystemClock
+from flows._availability import sources_to_check
+from flows._collection import Campaign
+from flows._identity import declared_people, identify
+from flows._listing import ListingNews
+from flows._outcome import Outcome
+from flows._retention import apply_retention
+from flows._study import Study
+from flows._withdrawals import withdraw_opted_out
+
+
+def take_news(campaign: Campaign, *, full: bool = False) -> Outcome:
+    """Ask the sources for news; what filters and opt-outs pass over is recorded, also of what was collected before."""
+    outcome = Outcome(stage="collect")
+    _tell_news(campaign.refresh(full=full), outcome)
+    outcome.add(campaign.pass_over())
+    outcome.paused |= campaign.paused_hosts()
+    people = declared_people(campaign.study)
+    withdrawn = withdraw_opted_out(campaign.study, campaign.opt_outs, people=people)
+    outcome.notes += [f"{len(withdrawn)} videos withdrawn by the opt-out list"] if withdrawn else []
+    return outcome
+
+
+def _tell_news(news: ListingNews, outcome: Outcome) -> None:
+    outcome.dropped += news.failed
+    outcome.paused |= {put_off.host: put_off.until_ns for put_off in news.paused}
+    found = {"new": news.new, "edited": news.edited, "vanished": news.vanished, "back": news.back}
+    words = [f"{count} {what}" for what, count in found.items() if count]
+    outcome.notes += [f"listed: {', '.join(words)}"] if words else []
+
+
+def to_gather(study: Study) -> int:
+    """Count the sources that are due."""
+    return len(Campaign(study).due())
+
+
+def to_recheck(study: Study) -> int:
+    """Count the sources that a recheck would ask."""
+    return len(sources_to_check(study, now_ns=SystemClock().now_ns()))
+
+
+def settle(campaign: Campaign) -> Outcome:
+    """Say who is in the videos, delete the files that the retention rule no longer keeps, and what comes next."""
+    study = campaign.study
+    outcome = Outcome(stage="collect", notes=list(identify(study).notes))
+    freed = apply_retention(study)
+    outcome.notes += [f"{freed / 1e9:.3f} GB of video files deleted"] if freed else []
+    outcome.notes += [f"ended by {campaign.quota.why_spent}"] if campaign.quota.is_spent else []
+    outcome.paused |= campaign.paused_hosts()
+    outcome.next_retry_ns = campaign.next_retry_ns()
+    return outcome

@@ -1,0 +1,62 @@
+"""What a study remembers of its collection: how each source's newest attempts ended, and which videos it holds."""
+
+from dataclasses import dataclass
+
+from flows._study import Study
+from schema.arrow import OUTCOMES, SOURCES, VIDEOS, TableSpec
+from schema.rows import Row
+
+GOT = "got"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """How the newest attempt at a source ended."""
+
+    outcome: str
+    """`got`, or a drop reason."""
+    attempted_ns: int
+    retry_ns: int | None
+    """When it is tried again, Unix time in ns; None: never."""
+    rules: str | None
+    """Digest of the filters and opt-outs that passed it over."""
+    in_a_row: int
+    """How many attempts in a row ended so."""
+
+
+class Memory:
+    """The recorded tables of collection, folded; ``refresh`` takes in what any runner recorded since."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self._rows_read: dict[str, int] = {}
+        self.attempts: dict[str, Attempt] = {}
+        """The newest attempt by source id."""
+        self.held_by: dict[tuple[str, str], str] = {}
+        """The source id that first gave the video of (platform, native id)."""
+        self.video_ids_by_sha256: dict[str, str] = {}
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the rows that were added since the last call."""
+        for row in self._new_rows(OUTCOMES, ["source_id", "outcome", "attempted_ns", "retry_ns", "rules"]):
+            before = self.attempts.get(row["source_id"])
+            is_same = before is not None and before.outcome == row["outcome"]
+            self.attempts[row["source_id"]] = Attempt(
+                outcome=row["outcome"],
+                attempted_ns=row["attempted_ns"],
+                retry_ns=row["retry_ns"],
+                rules=row["rules"],
+                in_a_row=before.in_a_row + 1 if before and is_same else 1,
+            )
+        for row in self._new_rows(SOURCES, ["platform", "native_id", "source_id"]):
+            self.held_by.setdefault((row["platform"], row["native_id"]), row["source_id"])
+        for row in self._new_rows(VIDEOS, ["video_id", "sha256"]):
+            self.video_ids_by_sha256.setdefault(row["sha256"], row["video_id"])
+
+    def _new_rows(self, spec: TableSpec, columns: list[str]) -> list[Row]:
+        table = self._study.store.read(spec)
+        known = self._rows_read.get(spec.name, 0)
+        self._rows_read[spec.name] = table.num_rows
+        rows: list[Row] = table.select(columns).slice(known).to_pylist()
+        return rows

@@ -1,0 +1,216 @@
+"""The tables that are a pure function of their inputs: a part may be deleted at will and is remade."""
+
+import pyarrow as pa
+
+from schema.columns import (
+    BOX,
+    CLASS_ID,
+    FIXED_POINT_PER_PIXEL,
+    SCORE_STEPS,
+    SPAN,
+    TRACK_NUMBER,
+    VIDEO_ID,
+    TableKind,
+    TableSpec,
+    column,
+)
+from schema.records import KEYPOINT_COUNT, Part
+
+IDENTITIES = TableSpec(
+    name="identities",
+    kind=TableKind.DERIVED,
+    private=True,
+    doc="Who is in each video and how their match ended, with the evidence",
+    schema=pa.schema(
+        [
+            VIDEO_ID,
+            column("person_id", pa.string(), "Row of players.csv; null: unknown, or more than one", nullable=True),
+            column("decided_by", pa.string(), "study, person or matcher; null: undecided", nullable=True),
+            column("score", pa.float64(), "Matcher's score of the person, 0..1"),
+            column("runner_up_id", pa.string(), "Next best row of players.csv", nullable=True),
+            column("runner_up_score", pa.float64(), "Its score, 0..1"),
+            column("tournament", pa.string(), "Tournament of the match", nullable=True),
+            column("match_row", pa.string(), "File and line of the match result", nullable=True),
+            column("match_outcome", pa.string(), "win or loss; null: unknown or none", nullable=True),
+            column("licence", pa.string(), "Licence of the results that gave it; null: none", nullable=True),
+            column("needs_review", pa.bool_(), "A person is asked, in review.csv"),
+            column("evidence", pa.string(), "Why, in words"),
+        ]
+    ),
+)
+FINGERPRINTS = TableSpec(
+    name="fingerprints",
+    kind=TableKind.DERIVED,
+    doc="What moves in a video, where and when, for finding copies of it: what stands still is not in it",
+    schema=pa.schema(
+        [
+            VIDEO_ID,
+            column("time_ns", pa.int64(), "Time of the sample, ns"),
+            column("energy", pa.float32(), "Logarithm of how much moves, grey levels"),
+            column("center_x", pa.float32(), "Centre of what moves, -0.5 (left) to 0.5"),
+            column("center_y", pa.float32(), "Centre of what moves, -0.5 (top) to 0.5"),
+            column("movement", pa.binary(), "Change of brightness within 2 s at 16 x 16 points, int8 half grey levels"),
+        ]
+    ),
+)
+DUPLICATES = TableSpec(
+    name="duplicates",
+    kind=TableKind.DERIVED,
+    doc="Videos that show a recording which the study holds in a better copy, or the same event",
+    schema=pa.schema(
+        [
+            VIDEO_ID,
+            column("kept_video_id", pa.string(), "The better copy, or the event's first video"),
+            column("link", pa.string(), "copy or same_event"),
+            column("score", pa.float64(), "Confidence, 0..1"),
+            column("offset_ns", pa.int64(), "Where this video begins in the kept one, ns"),
+            column("speed", pa.float64(), "Playing speed against the kept one"),
+        ]
+    ),
+)
+FRAMES = TableSpec(
+    name="frames",
+    kind=TableKind.DERIVED,
+    doc="Displayed frames of a video with their exact times; the time base is in the file's metadata",
+    schema=pa.schema(
+        [
+            column("frame_index", pa.int32(), "Frame, from 0, in display order"),
+            column("pts", pa.int64(), "Presentation time stamp, ticks"),
+            column("time_ns", pa.int64(), "ns since the first displayed frame, rounded down"),
+            column("end_ns", pa.int64(), "When the frame stops being shown, ns"),
+            column("time_flag", pa.uint8(), "0 good, 1 time missing in the file, 2 time repeated in the file"),
+            column("time_base_numerator", pa.int64(), "Seconds a tick, numerator"),
+            column("time_base_denominator", pa.int64(), "Seconds a tick, denominator"),
+            column("sha256", pa.string(), "Digest of the file that the times belong to"),
+        ]
+    ),
+)
+SHOTS = TableSpec(
+    name="shots",
+    kind=TableKind.DERIVED,
+    doc="Runs of frames between cuts",
+    schema=pa.schema(
+        [
+            VIDEO_ID,
+            column("shot_number", pa.int32(), "Shot within the video's part"),
+            column("first_frame", pa.int32(), "First frame"),
+            column("end_frame", pa.int32(), "One past the last frame"),
+            *SPAN,
+        ]
+    ),
+)
+TRACKS = TableSpec(
+    name="tracks",
+    kind=TableKind.DERIVED,
+    doc="People followed through shots: one row a person and frame",
+    schema=pa.schema(
+        [
+            VIDEO_ID,
+            TRACK_NUMBER,
+            column("shot_number", pa.int32(), "Shot within the video's part"),
+            column("frame_index", pa.int32(), "Frame of the video"),
+            column("time_ns", pa.int64(), "Time of the frame, ns"),
+            *(column(side, pa.float32(), f"Person's box, {side}, pixels") for side in ("x1", "y1", "x2", "y2")),
+            column("score", pa.float32(), "Detector's confidence, 0..1; 0 where interpolated"),
+        ]
+    ),
+)
+
+
+def keypoint_fields() -> list[pa.Field]:
+    """Return the 399 flat columns of the 133 keypoints: x, y in sixteenths of a pixel, score in 1/255."""
+    fields: list[pa.Field] = []
+    for k in range(KEYPOINT_COUNT):
+        fields += [
+            column(
+                f"k{k:03d}_x",
+                pa.int16(),
+                f"Keypoint {k}: x in 1/{FIXED_POINT_PER_PIXEL} px; null: not seen",
+                nullable=True,
+            ),
+            column(
+                f"k{k:03d}_y",
+                pa.int16(),
+                f"Keypoint {k}: y in 1/{FIXED_POINT_PER_PIXEL} px; null: not seen",
+                nullable=True,
+            ),
+            column(f"k{k:03d}_score", pa.uint8(), f"Keypoint {k}: confidence in 1/{SCORE_STEPS}; 0: not seen"),
+        ]
+    return fields
+
+
+KEYPOINTS = TableSpec(
+    name="keypoints",
+    kind=TableKind.DERIVED,
+    doc="The 133 COCO-WholeBody keypoints of each track, one row a frame",
+    schema=pa.schema(
+        [
+            VIDEO_ID,
+            TRACK_NUMBER,
+            column("frame_index", pa.int32(), "Frame of the video"),
+            column("time_ns", pa.int64(), "Time of the frame, ns"),
+            *(
+                column(f"{part.name.lower()}_seen", pa.bool_(), f"Whether the {part.name.lower()} was seen")
+                for part in Part
+            ),
+            *keypoint_fields(),
+        ]
+    ),
+)
+PROXIES = TableSpec(
+    name="proxies",
+    kind=TableKind.DERIVED,
+    doc="The browser's copy of each video: one proxy frame for each source frame",
+    schema=pa.schema(
+        [
+            VIDEO_ID,
+            column("sha256", pa.string(), "Digest of the source file that the frame map belongs to"),
+            column("file", pa.string(), "Proxy's file, relative to the study's root"),
+            column("frame_count", pa.int64(), "Frames of the proxy, equal to the source's"),
+            column("frame_rate", pa.int32(), "Frames per second of the proxy, an integer"),
+            column("width", pa.int32(), "Width, pixels"),
+            column("height", pa.int32(), "Height, pixels"),
+        ]
+    ),
+)
+CANDIDATES = TableSpec(
+    name="candidates",
+    kind=TableKind.DERIVED,
+    doc="Spans in which a track may show a micro-gesture",
+    schema=pa.schema(
+        [
+            column("candidate_id", pa.string(), "The question's id, inherited from an earlier round where it matches"),
+            VIDEO_ID,
+            TRACK_NUMBER,
+            *SPAN,
+            *BOX,
+            CLASS_ID,
+            column("evidence", pa.string(), "What was measured"),
+            column("proposer", pa.string(), "Who proposed it"),
+            column("score", pa.float64(), "Proposer's score, 0..1"),
+            column("reason", pa.string(), "Why, in words with numbers"),
+        ]
+    ),
+)
+SEGMENTS = TableSpec(
+    name="segments",
+    kind=TableKind.DERIVED,
+    doc="Micro-gestures that people agreed on",
+    schema=pa.schema(
+        [
+            column("segment_id", pa.string(), "Segment, stable as long as its question is"),
+            column("candidate_id", pa.string(), "The question's id"),
+            VIDEO_ID,
+            TRACK_NUMBER,
+            *SPAN,
+            CLASS_ID,
+            column("answer_count", pa.int32(), "Answers that were counted"),
+            column("agreement", pa.float64(), "Share of them that agree, 0..1"),
+            column("scripted", pa.bool_(), "Every counted answer came from a script"),
+            column("evidence", pa.string(), "What was measured"),
+            column("proposer", pa.string(), "Who proposed it"),
+            column("proposer_score", pa.float64(), "Proposer's score, 0..1"),
+            column("description", pa.string(), "One sentence"),
+        ]
+    ),
+)

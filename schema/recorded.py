@@ -1,0 +1,231 @@
+"""The tables that can't be made again: append-only, never rewritten by a stage."""
+
+import pyarrow as pa
+
+from schema.columns import BOX, CLASS_ID, SHA256, SPAN, VIDEO_ID, TableKind, TableSpec, column
+
+SOURCES = TableSpec(
+    name="sources",
+    kind=TableKind.RECORDED,
+    private=True,
+    doc="Where each video came from: the one table with links",
+    schema=pa.schema(
+        [
+            column("source_id", pa.string(), "Entry of the study's source list, a keyed hash"),
+            column("video_id", pa.string(), "Video that it led to"),
+            column("platform", pa.string(), "Extractor's name, or `file`"),
+            column("native_id", pa.string(), "Id on the platform, or the file's sha256"),
+            column("location", pa.string(), "Link or path"),
+            column("title", pa.string(), "Title on the platform, or the file's name", nullable=True),
+            column("person_id", pa.string(), "Row of players.csv that the study declares for it", nullable=True),
+            column("description", pa.string(), "Description on the platform", nullable=True),
+            column("channel", pa.string(), "Channel or uploader", nullable=True),
+            column("uploaded_on", pa.string(), "Date of upload, YYYY-MM-DD", nullable=True),
+            column("announced_duration_ns", pa.int64(), "Length that the platform announces, ns", nullable=True),
+            column("format", pa.string(), "What was chosen and got: the platform's format, codec, size", nullable=True),
+        ]
+    ),
+)
+LISTINGS = TableSpec(
+    name="listings",
+    kind=TableKind.RECORDED,
+    private=True,
+    doc="What channels, playlists, searches and feeds were seen to hold: a row when an item is new or has changed",
+    schema=pa.schema(
+        [
+            column("origin_id", pa.string(), "Entry of the study's `[[sources]]`, a keyed hash"),
+            column("source_id", pa.string(), "The item, a keyed hash of its link"),
+            column("event", pa.string(), "new, edited, vanished or back"),
+            column("location", pa.string(), "Link"),
+            column("title", pa.string(), "Title", nullable=True),
+            column("channel", pa.string(), "Channel or uploader", nullable=True),
+            column("uploaded_on", pa.string(), "Date of upload, YYYY-MM-DD", nullable=True),
+            column("duration_ns", pa.int64(), "Length that the platform announces, ns", nullable=True),
+            column("is_live", pa.bool_(), "On air or to come when it was listed", nullable=True),
+            column("listed_ns", pa.int64(), "Unix time in ns"),
+        ]
+    ),
+)
+VISITS = TableSpec(
+    name="visits",
+    kind=TableKind.RECORDED,
+    private=True,
+    doc="Every listing of a source, and how it ended",
+    schema=pa.schema(
+        [
+            column("origin_id", pa.string(), "Entry of the study's `[[sources]]`, a keyed hash"),
+            column("listed_ns", pa.int64(), "Unix time in ns"),
+            column("is_full", pa.bool_(), "Every page was read, not only those with news"),
+            column("outcome", pa.string(), "`listed`, or the reason why not"),
+            column("detail", pa.string(), "Why, in words"),
+            column("item_count", pa.int64(), "Items seen"),
+            column("new_count", pa.int64(), "Items that were new"),
+            column("page_state", pa.string(), "ETag and date of a feed, JSON; empty elsewhere"),
+        ]
+    ),
+)
+OUTCOMES = TableSpec(
+    name="outcomes",
+    kind=TableKind.RECORDED,
+    doc="Every attempt to get a source, and how it ended",
+    schema=pa.schema(
+        [
+            column("source_id", pa.string(), "Entry of the study's source list, a keyed hash"),
+            column("video_id", pa.string(), "Video that it led to", nullable=True),
+            column("outcome", pa.string(), "`got`, or the reason it was dropped"),
+            column("detail", pa.string(), "Why, in words"),
+            column("attempted_ns", pa.int64(), "Unix time in ns"),
+            column("retry_ns", pa.int64(), "When it is tried again, Unix time in ns; null: never", nullable=True),
+            column("rules", pa.string(), "Digest of the filters and opt-outs that passed it over", nullable=True),
+            column("byte_count", pa.int64(), "Bytes that were downloaded", nullable=True),
+        ]
+    ),
+)
+AVAILABILITY = TableSpec(
+    name="availability",
+    kind=TableKind.RECORDED,
+    doc="Dated answers to whether a source is still public",
+    schema=pa.schema(
+        [
+            column("source_id", pa.string(), "Entry of the study's source list, a keyed hash"),
+            column("video_id", pa.string(), "Video that it led to"),
+            column("state", pa.string(), "`public`, or the reason why it is not to be had"),
+            column("checked_ns", pa.int64(), "Unix time in ns"),
+        ]
+    ),
+)
+WITHDRAWALS = TableSpec(
+    name="withdrawals",
+    kind=TableKind.RECORDED,
+    doc="Videos that take no further part in the study",
+    schema=pa.schema(
+        [
+            VIDEO_ID,
+            column("cause", pa.string(), "`opted_out` or `vanished`"),
+            column("withdrawn_ns", pa.int64(), "Unix time in ns"),
+        ]
+    ),
+)
+DISPOSALS = TableSpec(
+    name="disposals",
+    kind=TableKind.RECORDED,
+    doc="Video files that were deleted by the study's retention rule",
+    schema=pa.schema(
+        [
+            VIDEO_ID,
+            column("sha256", pa.string(), "Digest of the deleted file"),
+            column("byte_count", pa.int64(), "Bytes that it took"),
+            column("rule", pa.string(), "`until_release` or `features_only`"),
+            column("disposed_ns", pa.int64(), "Unix time in ns"),
+        ]
+    ),
+)
+SUBJECT_CHANGES = TableSpec(
+    name="subject_changes",
+    kind=TableKind.RECORDED,
+    doc="Every time a video's subject was found, corrected or taken back",
+    schema=pa.schema(
+        [
+            VIDEO_ID,
+            column("subject_before", pa.string(), "Subject until then; null: unknown", nullable=True),
+            column("subject_after", pa.string(), "Subject from then on; null: unknown", nullable=True),
+            column("decided_by", pa.string(), "study, person or matcher"),
+            column("changed_ns", pa.int64(), "Unix time in ns"),
+        ]
+    ),
+)
+VIDEOS = TableSpec(
+    name="videos",
+    kind=TableKind.RECORDED,
+    doc="The video files of the study, as verified when they came: by every packet, and the pictures at both ends",
+    schema=pa.schema(
+        [
+            VIDEO_ID,
+            column("sha256", pa.string(), "Digest of the file"),
+            column("byte_count", pa.int64(), "Size in bytes"),
+            column("container", pa.string(), "Container format"),
+            column("codec", pa.string(), "Video codec"),
+            column("width", pa.int32(), "Displayed width, pixels"),
+            column("height", pa.int32(), "Displayed height, pixels"),
+            column("rotation_degrees", pa.int16(), "Clockwise turn that the file asks for"),
+            column("average_rate_numerator", pa.int64(), "Frames per second by packet times, numerator"),
+            column("average_rate_denominator", pa.int64(), "Frames per second by packet times, denominator"),
+            column("header_rate_numerator", pa.int64(), "Frames per second by the header, numerator"),
+            column("header_rate_denominator", pa.int64(), "Frames per second by the header, denominator"),
+            column("frame_count", pa.int64(), "Frames by the packets, after edit lists; damage may cost some"),
+            column("duration_ns", pa.int64(), "Length by packet times, ns"),
+            column("header_duration_ns", pa.int64(), "Length by the header, ns"),
+            column("has_audio", pa.bool_(), "Whether there is sound"),
+            column("pixel_format", pa.string(), "Pixel format"),
+            column("color_space", pa.string(), "Colour space"),
+            column("flags", pa.string(), "truncated, damaged (at either end), variable_rate: comma-separated"),
+        ]
+    ),
+)
+TASKS = TableSpec(
+    name="tasks",
+    kind=TableKind.RECORDED,
+    doc="Every question that was put on the reviewing page, tied to content",
+    schema=pa.schema(
+        [
+            column("candidate_id", pa.string(), "The question's id"),
+            VIDEO_ID,
+            SHA256,
+            *SPAN,
+            *BOX,
+            column("taxonomy", pa.string(), "Name of the taxonomy"),
+            CLASS_ID,
+            column("question", pa.string(), "The wording that people saw"),
+            column("evidence", pa.string(), "What was measured"),
+            column("proposer", pa.string(), "Who proposed it"),
+            column("score", pa.float64(), "Proposer's score, 0..1"),
+            column("reason", pa.string(), "Why it was proposed, in words"),
+            column("server_id", pa.string(), "Which Label Studio"),
+            column("project_number", pa.int64(), "Project there"),
+            column("task_number", pa.int64(), "Task there"),
+        ]
+    ),
+)
+ANNOTATIONS = TableSpec(
+    name="annotations",
+    kind=TableKind.RECORDED,
+    doc="Every answer of every person, one batch a pull",
+    schema=pa.schema(
+        [
+            column("annotation_id", pa.string(), "Hash of server, annotation and revision"),
+            column("candidate_id", pa.string(), "The question's id"),
+            VIDEO_ID,
+            SHA256,
+            *SPAN,
+            *BOX,
+            column("taxonomy", pa.string(), "Name of the taxonomy"),
+            column("question", pa.string(), "The wording that people saw"),
+            column("proposed_class_id", pa.string(), "Class that was proposed", nullable=True),
+            column("annotator_id", pa.string(), "Account, a keyed hash"),
+            column("scripted", pa.bool_(), "Answered by a script"),
+            column("verdict", pa.string(), "accept, reject, relabel or unsure"),
+            CLASS_ID,
+            column("comment", pa.string(), "What the person wrote"),
+            column("answered_ns", pa.int64(), "Unix time in ns"),
+            column("lead_time_ns", pa.int64(), "Time the person took, ns"),
+        ]
+    ),
+)
+RUNS = TableSpec(
+    name="runs",
+    kind=TableKind.RECORDED,
+    private=True,
+    doc="What each run did, how long it took and what failed; a traceback may hold a link",
+    schema=pa.schema(
+        [
+            column("run_id", pa.string(), "One call of a stage"),
+            column("stage", pa.string(), "Stage"),
+            column("key", pa.string(), "Video id, or `study`"),
+            column("outcome", pa.string(), "done, dropped or failed"),
+            column("started_ns", pa.int64(), "Unix time in ns"),
+            column("duration_ns", pa.int64(), "Wall time, ns"),
+            column("row_count", pa.int64(), "Rows written"),
+            column("detail", pa.string(), "Traceback of a failure, else empty"),
+        ]
+    ),
+)
