@@ -115,7 +115,7 @@ def _best(
     half: int,
     step: int = 1,
 ) -> _Guess:
-    """Try every place with every speed over the time around ``pivot``, all at once; look at every ``step``-th sample."""
+    """Try every place with every speed over the time around ``pivot``, all at once, at every ``step``-th sample."""
     low, high = max(0, pivot - half), min(second.shape[0], pivot + half + 1)
     place, speed = (grid.ravel() for grid in np.meshgrid(places, speeds, indexing="ij"))
     positions = place[:, None] + speed[:, None] * np.arange(low - pivot, high - pivot, step)[None]

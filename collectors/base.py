@@ -247,6 +247,7 @@ def collect_sources(
     config: CollectConfig,
     study_folder: Path | None = None,
     on_request: Callable[[str], None] | None = None,
+    on_saved: Callable[[], None] = lambda: None,
 ) -> Iterator[Fetched | AlreadyHeld | Missed]:
     """Fetch and verify each entry's video; one row out for each entry in, in order.
 
@@ -261,6 +262,7 @@ def collect_sources(
         config: How to fetch.
         study_folder: What a relative ``cookies_file`` is relative to.
         on_request: Called with the host before each request of a look-up.
+        on_saved: Called once the content is here and before it is verified: the host may serve the next one.
 
     Raises:
         StoreFullError: The disk is full.
@@ -269,7 +271,7 @@ def collect_sources(
     choose = choose_collector or partial(collector_for, study_folder=study_folder, on_request=on_request)
     work_folder.mkdir(parents=True, exist_ok=True)
     for entry in entries:
-        attempt = _Attempt(entry=entry, key=pseudonym_key, work_folder=work_folder, config=config)
+        attempt = _Attempt(entry=entry, key=pseudonym_key, work_folder=work_folder, config=config, on_saved=on_saved)
         try:
             yield attempt.run(choose(entry, config), already_held, check_offer)
         except StoreFullError:
@@ -288,6 +290,7 @@ class _Attempt:
     key: bytes
     work_folder: Path
     config: CollectConfig
+    on_saved: Callable[[], None]
     received_bytes: int = 0
 
     def run(
@@ -329,6 +332,7 @@ class _Attempt:
         from media.verify import check_video
 
         path = offer.save(self.work_folder)
+        self.on_saved()
         record = check_video(
             path,
             video_id=video_id,

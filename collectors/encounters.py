@@ -6,8 +6,9 @@ videos whose moments meet several times at one distance in time are looked at cl
 grows and overfull ones are passed over, so that the work grows with the number of moments, not with its square.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil, log2
 
 import numpy as np
@@ -21,17 +22,20 @@ WAVES = 6
 """Cosine terms of each number in a moment: up to one movement a second, which 5 % of speed does not blur."""
 TABLES = 8
 CODE_BITS = 32
-FINER_BITS = 4
+FINER_BITS = 5
 """Bits of a bucket beyond the logarithm of the number of moments: moments of speaking people are no random points."""
 LARGEST_BUCKET = 16
 """Moments of a bucket that are still paired; fuller buckets hold movements that everybody makes."""
-FEWEST_HITS = 3
-"""Moments of one video that must meet the other's at the same distance in time."""
-LEAST_SPAN_SAMPLES = 4
-"""The first and the last of them begin 2 s apart: one movement that looks alike is an accident, two are not."""
+FEWEST_HITS, ENOUGH_HITS = 3, 8
+"""Moments of one video that must meet the other's at the same distance in time: a twentieth of the shorter video's,
+within these bounds. A copy of 6 minutes has some hundred, and one of 8 s has seven (median)."""
+ENOUGH_SPAN_SAMPLES = 15
+"""The first and the last of them do not overlap, or are half of a short video apart: one passage that looks alike is
+an accident, two are not."""
 OFFSET_BIN_SAMPLES = 10
 """Distances in time within 2 s are the same: at 1.05 times the speed they drift by so much in 40 s."""
 MOST_HITS_KEPT = 2000
+HITS_AT_ONCE = 5_000_000
 _LIVELY = 0.8
 """Moments whose movement varies less are alike in every video."""
 _FLOORS = np.array([0.5, 0.05, 0.05], dtype=np.float32)[None, :, None]
@@ -74,7 +78,8 @@ def find_encounters(fingerprints: Sequence[Fingerprint]) -> list[Encounter]:
         return []
     bits = min(CODE_BITS, ceil(log2(count)) + FINER_BITS)
     met = [_meetings(moments, table, bits) for table in range(TABLES)]
-    return _encounters(moments, np.concatenate(met), len(fingerprints))
+    lengths = np.array([max(0, f.motion.shape[0] - WINDOW_SAMPLES + 1) for f in fingerprints])
+    return list(_encounters(moments, np.concatenate(met), lengths))
 
 
 def _all_moments(fingerprints: Sequence[Fingerprint]) -> _Moments:
@@ -131,28 +136,35 @@ def _meetings(moments: _Moments, table: int, bits: int) -> npt.NDArray[np.int32]
     return np.sort(np.concatenate(found), axis=1)
 
 
-def _encounters(moments: _Moments, met: npt.NDArray[np.int32], video_count: int) -> list[Encounter]:
+def _encounters(moments: _Moments, met: npt.NDArray[np.int32], lengths: npt.NDArray[np.int64]) -> Iterator[Encounter]:
+    """Yield the promising pairs, a block of first videos at a time: all at once would take gigabytes."""
+    first_video = moments.video[met[:, 0]]
+    blocks = ceil(met.shape[0] / HITS_AT_ONCE)
+    edges = np.linspace(0, lengths.shape[0], blocks + 1).astype(np.int64)
+    for begin, end in pairwise(edges):
+        yield from _block(moments, met[(first_video >= begin) & (first_video < end)], lengths)
+
+
+def _block(moments: _Moments, met: npt.NDArray[np.int32], lengths: npt.NDArray[np.int64]) -> Iterator[Encounter]:
+    video_count = lengths.shape[0]
     pair = moments.video[met[:, 0]].astype(np.int64) * video_count + moments.video[met[:, 1]]
     first, second = moments.sample[met[:, 0]], moments.sample[met[:, 1]]
-    half = OFFSET_BIN_SAMPLES // 2
-    promising = np.unique(
-        np.concatenate(
-            [_promising(pair, (first - second + shift) // OFFSET_BIN_SAMPLES, second) for shift in (0, half)]
-        )
-    )
+    bins = [(first - second + shift) // OFFSET_BIN_SAMPLES for shift in (0, OFFSET_BIN_SAMPLES // 2)]
+    promising = np.unique(np.concatenate([_promising(pair, distance, second, lengths) for distance in bins]))
     of_promising = np.flatnonzero(np.isin(pair, promising))
     order = of_promising[np.lexsort((second[of_promising], pair[of_promising]))]
     begins = np.searchsorted(pair[order], promising)
     ends = np.searchsorted(pair[order], promising, side="right")
     hits = np.stack([first[order], second[order]], axis=1)
-    return [
-        Encounter(first=int(key // video_count), second=int(key % video_count), hits=hits[_thinned(begin, end)])
-        for key, begin, end in zip(promising, begins, ends, strict=True)
-    ]
+    for key, begin, end in zip(promising, begins, ends, strict=True):
+        yield Encounter(first=int(key // video_count), second=int(key % video_count), hits=hits[_thinned(begin, end)])
 
 
 def _promising(
-    pair: npt.NDArray[np.int64], distance: npt.NDArray[np.int32], sample: npt.NDArray[np.int32]
+    pair: npt.NDArray[np.int64],
+    distance: npt.NDArray[np.int32],
+    sample: npt.NDArray[np.int32],
+    lengths: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.int64]:
     """Return the pairs of which enough moments, far enough apart, met at one distance in time."""
     order = np.lexsort((sample, distance, pair))
@@ -165,7 +177,12 @@ def _promising(
     is_new = np.append(True, is_other | (sample[1:] != sample[:-1]))
     counts = np.add.reduceat(is_new, begins)
     spans = sample[ends - 1] - sample[begins]
-    return np.asarray(pair[begins[(counts >= FEWEST_HITS) & (spans >= LEAST_SPAN_SAMPLES)]], dtype=np.int64)
+    pairs = pair[begins]
+    shorter = np.minimum(lengths[pairs // lengths.shape[0]], lengths[pairs % lengths.shape[0]])
+    enough = (counts >= np.clip(shorter // 20, FEWEST_HITS, ENOUGH_HITS)) & (
+        spans >= np.minimum(shorter // 2, ENOUGH_SPAN_SAMPLES)
+    )
+    return np.asarray(pairs[enough], dtype=np.int64)
 
 
 def _thinned(begin: int, end: int) -> slice:

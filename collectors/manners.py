@@ -33,7 +33,7 @@ from collectors.hosts import (
 )
 from schema.errors import ConfigError, DropReason, PutOffError
 
-SLOT_POLL_S = 0.1
+SLOT_POLL_S = 0.02
 """How often a worker looks whether a slot is free."""
 NS_PER_S = 10**9
 

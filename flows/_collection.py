@@ -4,7 +4,7 @@ import random
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from itertools import zip_longest
 from pathlib import Path
 from threading import Lock
@@ -25,6 +25,7 @@ from flows._study import Study
 from media.store import MediaStore
 from schema.arrow import OUTCOMES, SOURCES, VIDEOS
 from schema.errors import DropReason, ItemError, PutOffError, RunError
+from schema.privacy import make_video_id
 from schema.records import Dropped, SourceId
 from schema.rows import Row, table_of, videos_to_rows
 from schema.tables import digest_of
@@ -181,12 +182,14 @@ class Campaign:
             return False
         if attempt.outcome in PASSED_OVER:
             return attempt.rules != self._rules(entry)
-        if attempt.retry_ns is not None and attempt.retry_ns <= now_ns:
-            return True
-        return not entry.is_link and _changed_ns(Path(entry.location)) > attempt.attempted_ns
+        if entry.is_link:
+            return attempt.retry_ns is not None and attempt.retry_ns <= now_ns
+        return _changed_ns(Path(entry.location)) > attempt.attempted_ns
 
     def _rules(self, entry: SourceEntry) -> str:
-        return digest_of([filters_digest(entry.filters), self._opt_outs.digest])
+        """Digest what an entry is passed over by: filters, opt-outs, and the words they judge, which may be edited."""
+        words = [entry.facts.title, entry.facts.duration_ns, entry.facts.uploaded_on] if entry.facts else []
+        return digest_of([filters_digest(entry.filters), self._opt_outs.digest, words])
 
     def _verdict(self, entry: SourceEntry) -> tuple[DropReason, str] | None:
         """Judge an entry by what is known without asking its site."""
@@ -200,7 +203,14 @@ class Campaign:
         if verdict is not None:
             self._record_missed(entry, Missed.of(entry, ItemError(*verdict)), outcome)
             return
-        with self._turn(entry) as site:
+        with ExitStack() as turn:
+            site = turn.enter_context(self._turn(entry))
+
+            def served() -> None:
+                """Let the host serve the next one while this one is verified."""
+                self._report(site, None)
+                turn.close()
+
             (found,) = collect_sources(
                 [entry],
                 pseudonym_key=self.study.key,
@@ -210,14 +220,20 @@ class Campaign:
                 config=self.study.config.collect,
                 study_folder=self.study.layout.root,
                 on_request=self.manners.request_gap,
+                on_saved=served,
             )
-            if site:
-                reason = found.dropped.reason if isinstance(found, Missed) else None
-                self.manners.report(site, reason, retry_after_s=getattr(found, "retry_after_s", None))
+            if not isinstance(found, Fetched):
+                self._report(site, found if isinstance(found, Missed) else None)
         if isinstance(found, Missed):
             self._record_missed(entry, found, outcome)
         else:
             self._record_found(found, outcome)
+
+    def _report(self, site: str, missed: Missed | None) -> None:
+        if site and missed:
+            self.manners.report(site, missed.dropped.reason, retry_after_s=missed.retry_after_s)
+        elif site:
+            self.manners.report(site, None)
 
     def _turn(self, entry: SourceEntry) -> AbstractContextManager[str]:
         if not entry.is_link:
@@ -225,8 +241,11 @@ class Campaign:
         return self.manners.turn(site_of(entry.location))
 
     def _holds(self, platform: str, native_id: str) -> bool:
+        """Tell whether the study has a video; one whose source was not noted when a run was killed counts."""
+        video_id = make_video_id(self.study.key, platform, native_id)
         with self._lock:
-            return (platform, native_id) in self._memory.held_by
+            known = (platform, native_id) in self._memory.held_by
+            return known or video_id in self._memory.video_ids
 
     def _check_offer(self, entry: SourceEntry, offer: Offer) -> None:
         forbidden = self._opt_outs.forbids(entry, offer.facts)
@@ -265,7 +284,8 @@ class Campaign:
             MediaStore(self.study.layout).add(found.path, sha256=found.record.sha256, move=True)
             if twin is None:
                 self.study.store.append(VIDEOS, videos_to_rows([found.record]))
-        self.study.store.append(SOURCES, table_of(SOURCES, [_source_row(found, video_id)]))
+        if (entry.source_id, video_id) not in self._memory.given:  # a killed run may have got so far
+            self.study.store.append(SOURCES, table_of(SOURCES, [_source_row(found, video_id)]))
         outcome_row = self._outcome_row(
             entry,
             outcome=DropReason.DUPLICATE if is_copy else GOT,
@@ -307,7 +327,7 @@ class Campaign:
             "outcome": outcome,
             "detail": detail,
             "attempted_ns": at_ns,
-            "retry_ns": waits if entry.is_link else None,
+            "retry_ns": waits if entry.is_link else None,  # a local file is looked at again once it changed
             "rules": self._rules(entry) if outcome in PASSED_OVER else None,
             "byte_count": byte_count,
         }

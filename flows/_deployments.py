@@ -54,12 +54,14 @@ def make_deployments(study: Study) -> list[RunnerDeployment]:
     found = []
     for stage in FLOWS:
         cron = Cron(lines[stage], timezone=schedules.timezone) if stage in lines else None
+        flow = stage_flow(stage)
         deployment = RunnerDeployment.from_flow(
-            stage_flow(stage),
+            flow,
             name=study.config.study.name,
             schedules=[cron] if cron else [],
             # serving pauses them when it ends
             paused=False,
+            description=(flow.description or "").partition("\n")[0],
             tags=["pressroom", study.config.study.name],
             parameters={"study": str(study.layout.root)},
             concurrency_limit=ONE_AT_A_TIME,

@@ -31,11 +31,6 @@ def _tell_news(news: ListingNews, outcome: Outcome) -> None:
     outcome.notes += [f"listed: {', '.join(words)}"] if words else []
 
 
-def to_gather(study: Study) -> int:
-    """Count the sources that are due."""
-    return len(Campaign(study).due())
-
-
 def to_recheck(study: Study) -> int:
     """Count the sources that a recheck would ask."""
     return len(sources_to_check(study, now_ns=SystemClock().now_ns()))

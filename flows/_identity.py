@@ -9,7 +9,7 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from collectors.catalogue.config import MatchesConfig, matching_files
+from collectors.catalogue.config import WORD_FILES, MatchesConfig, matching_files
 from flows._leases import waited_lease
 from flows._listing import known_entries
 from flows._outcome import Outcome, record_run
@@ -92,6 +92,7 @@ def current_part(study: Study) -> Part:
         "sources": study.store.recorded_digest(SOURCES),
         "listings": study.store.recorded_digest(LISTINGS),
         "declared": digest_of(_declared(study, listed)),
+        "words": digest_of([_digest(path) for path in WORD_FILES]),
         "players": _digest(study.layout.root / study.config.study.players),
         "matches": digest_of([_table_document(study, *numbered) for numbered in enumerate(study.config.matches)]),
         "answers": digest_of({video_id: asdict(answer) for video_id, answer in _answers(study, listed).items()}),

@@ -69,8 +69,9 @@ NEVER = _History(listed_ns=0, full_ns=0, state={}, is_torn=False)
 def refresh_listings(study: Study, *, full: bool = False, clock: Clock, manners: Manners) -> ListingNews:
     """Ask each channel, playlist, search and feed of the study for news, and record them.
 
-    One that was listed within ``collect.relist_minutes`` is left alone; ``full`` reads every page of all. A source that fails, or whose host is paused,
-    is told in the result, and the others go on. What was found is recorded also when the run is stopped half-way.
+    One that was listed within ``collect.relist_minutes`` is left alone; ``full`` reads every page of all. A source that
+    fails, or whose host is paused, is told in the result, and the others go on. What was found is recorded also when
+    the run is stopped half-way.
     """
     news = ListingNews()
     origins = read_origins(study.config.sources, pseudonym_key=study.key)

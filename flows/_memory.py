@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from collectors.policy import retry_ns
 from flows._study import Study
 from schema.arrow import OUTCOMES, SOURCES, VIDEOS, TableSpec
+from schema.errors import DropReason
 from schema.rows import Row
 
 GOT = "got"
@@ -34,25 +36,23 @@ class Memory:
         """The newest attempt by source id."""
         self.held_by: dict[tuple[str, str], str] = {}
         """The source id that first gave the video of (platform, native id)."""
+        self.given: set[tuple[str, str]] = set()
+        """Every (source id, video id) that was recorded."""
         self.video_ids_by_sha256: dict[str, str] = {}
+        self.video_ids: set[str] = set()
+        """The videos that were verified and kept."""
         self.refresh()
 
     def refresh(self) -> None:
         """Read the rows that were added since the last call."""
         for row in self._new_rows(OUTCOMES, ["source_id", "outcome", "attempted_ns", "retry_ns", "rules"]):
-            before = self.attempts.get(row["source_id"])
-            is_same = before is not None and before.outcome == row["outcome"]
-            self.attempts[row["source_id"]] = Attempt(
-                outcome=row["outcome"],
-                attempted_ns=row["attempted_ns"],
-                retry_ns=row["retry_ns"],
-                rules=row["rules"],
-                in_a_row=before.in_a_row + 1 if before and is_same else 1,
-            )
-        for row in self._new_rows(SOURCES, ["platform", "native_id", "source_id"]):
+            self.attempts[row["source_id"]] = _attempt(row, self.attempts.get(row["source_id"]))
+        for row in self._new_rows(SOURCES, ["platform", "native_id", "source_id", "video_id"]):
+            self.given.add((row["source_id"], row["video_id"]))
             self.held_by.setdefault((row["platform"], row["native_id"]), row["source_id"])
         for row in self._new_rows(VIDEOS, ["video_id", "sha256"]):
             self.video_ids_by_sha256.setdefault(row["sha256"], row["video_id"])
+            self.video_ids.add(row["video_id"])
 
     def _new_rows(self, spec: TableSpec, columns: list[str]) -> list[Row]:
         table = self._study.store.read(spec)
@@ -60,3 +60,15 @@ class Memory:
         self._rows_read[spec.name] = table.num_rows
         rows: list[Row] = table.select(columns).slice(known).to_pylist()
         return rows
+
+
+def _attempt(row: Row, before: Attempt | None) -> Attempt:
+    # DropReason knows the words that the first version wrote
+    outcome = row["outcome"] if row["outcome"] == GOT else DropReason(row["outcome"])
+    in_a_row = before.in_a_row + 1 if before is not None and before.outcome == outcome else 1
+    waits = row["retry_ns"]
+    if waits is None and isinstance(outcome, DropReason):  # the first version did not write it
+        waits = retry_ns(outcome, attempted_ns=row["attempted_ns"], attempts_in_a_row=in_a_row)
+    return Attempt(
+        outcome=str(outcome), attempted_ns=row["attempted_ns"], retry_ns=waits, rules=row["rules"], in_a_row=in_a_row
+    )

@@ -91,7 +91,7 @@ def start_prefect(layout: StudyLayout) -> PrefectServer:
             stdout=log,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=os.environ | QUIET | {"PREFECT_HOME": str(layout.prefect)},
+            env=os.environ | QUIET | {"PREFECT_HOME": str(layout.prefect), "PREFECT_SERVER_UI_API_URL": "/api"},
         )
     server = PrefectServer(pid=process.pid, started=psutil.Process(process.pid).create_time(), port=port)
     with written_beside(_state_file(layout)) as beside:

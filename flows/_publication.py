@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from annotation.adjudicate import adjudicate_annotations
+from flows._duplicates import linked_videos
 from flows._identity import declared_people, identify, match_outcomes
 from flows._leases import waited_lease
 from flows._outcome import Outcome, record_run
@@ -126,7 +127,11 @@ def _release_config(study: Study) -> ReleaseConfig:
 def _input_digests(study: Study) -> dict[str, str]:
     outcomes = {video_id: f"{one.outcome}; {one.licence}" for video_id, one in match_outcomes(study).items()}
     document = release_document(
-        study, study_videos(study), subjects=_declared_subjects(study), outcomes=dict(sorted(outcomes.items()))
+        study,
+        study_videos(study),
+        subjects=_declared_subjects(study),
+        outcomes=dict(sorted(outcomes.items())),
+        links=linked_videos(study),
     )
     return {"release": digest_of(document), "segments": document["inputs"]["segments"]}
 
@@ -169,6 +174,7 @@ def _build(study: Study) -> Path:
         forbidden=forbidden_strings(study),
         dropped_counts=_dropped_counts(study),
         input_digests=_input_digests(study),
+        linked_videos=linked_videos(study),
         earlier_splits=_earlier_splits(earlier),
         earlier_changelog=(earlier[-1] / "CHANGELOG.md").read_text(encoding="utf-8") if earlier else "",
     )

@@ -10,7 +10,7 @@ from importlib import import_module
 
 from flows._collection import Campaign
 from flows._duplicates import has_current_duplicates
-from flows._gathering import settle, take_news, to_gather, to_recheck
+from flows._gathering import settle, take_news, to_recheck
 from flows._outcome import Failure, Outcome, record_run
 from flows._plan import study_videos, to_perceive, to_propose, to_push
 from flows._prefect import connect
@@ -21,47 +21,41 @@ from schema.errors import PipelineError
 from schema.tables import STUDY_KEY
 
 
-def nothing(study: Study, **options: bool) -> Outcome:
-    """Prepare nothing."""
-    return Outcome(stage="")
-
-
-def prepare_collection(study: Study, *, full: bool = False) -> Outcome:
-    """Ask the sources for news, and apply the filters and opt-outs."""
-    campaign = Campaign(study)
-    outcome = take_news(campaign, full=full)
-    if not campaign.due():  # the flow would settle it, but is not needed
-        outcome.add(settle(campaign))
-    return outcome
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """A stage as the command sees it."""
 
     flow: str
     """``module:function`` of its Prefect flow."""
-    waiting: Callable[[Study], int]
-    """How many keys it would work on."""
-    prepare: Callable[..., Outcome] = nothing
-    """What is done before that is known, with the command's options."""
+    waiting: Callable[..., int]
+    """Tells, from (study, outcome) and the command's options, how many keys it would work on; notes what it finds."""
+
+
+def _gather(study: Study, outcome: Outcome, *, full: bool = False) -> int:
+    """Ask the sources for news: a night without any costs a second, not the start of Prefect."""
+    campaign = Campaign(study)
+    outcome.add(take_news(campaign, full=full))
+    waiting = len(campaign.due())
+    if not waiting:  # the flow would settle it, but is not needed
+        outcome.add(settle(campaign))
+    return waiting
+
+
+def _to_perceive(study: Study) -> int:
+    return len(to_perceive(study, study_videos(study))) + int(not has_current_duplicates(study))
 
 
 STAGES: dict[str, Stage] = {
-    # sources are asked for news before Prefect is needed: a night without any costs a second, not a server's start
-    "collect": Stage(flow="flows.collect:collect_flow", waiting=to_gather, prepare=prepare_collection),
-    "recheck": Stage(flow="flows.collect:recheck_flow", waiting=to_recheck),
-    "perceive": Stage(
-        flow="flows.perceive:perceive_flow",
-        waiting=lambda study: len(to_perceive(study, study_videos(study))) + int(not has_current_duplicates(study)),
-    ),
+    "collect": Stage(flow="flows.collect:collect_flow", waiting=_gather),
+    "recheck": Stage(flow="flows.collect:recheck_flow", waiting=lambda study, _: to_recheck(study)),
+    "perceive": Stage(flow="flows.perceive:perceive_flow", waiting=lambda study, _: _to_perceive(study)),
     "propose": Stage(
-        flow="flows.propose:propose_flow", waiting=lambda study: len(to_propose(study, study_videos(study)))
+        flow="flows.propose:propose_flow", waiting=lambda study, _: len(to_propose(study, study_videos(study)))
     ),
-    "push": Stage(flow="flows.annotate:push_flow", waiting=lambda study: len(to_push(study))),
+    "push": Stage(flow="flows.annotate:push_flow", waiting=lambda study, _: len(to_push(study))),
     # only the review server knows whether people answered
-    "pull": Stage(flow="flows.annotate:pull_flow", waiting=lambda study: 1),
-    "publish": Stage(flow="flows.publish:publish_flow", waiting=lambda study: int(published_release(study) is None)),
+    "pull": Stage(flow="flows.annotate:pull_flow", waiting=lambda study, _: 1),
+    "publish": Stage(flow="flows.publish:publish_flow", waiting=lambda study, _: int(published_release(study) is None)),
 }
 
 
@@ -69,8 +63,7 @@ def run_stage(study: Study, name: str, **options: bool) -> Outcome:
     """Run one stage to its end; nothing to do means done at once, without Prefect."""
     stage = STAGES[name]
     outcome = Outcome(stage=name)
-    outcome.add(stage.prepare(study, **options))
-    if stage.waiting(study) == 0:
+    if stage.waiting(study, outcome, **options) == 0:
         published = published_release(study) if name == "publish" else None
         outcome.notes.append(f"{published} holds just this already" if published else "nothing to do")
         return outcome

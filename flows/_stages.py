@@ -39,7 +39,7 @@ STAGE_VERSIONS = {
     "fingerprints": 1,
     "duplicates": 1,
     "segments": 1,
-    "release": 1,
+    "release": 2,
 }
 """Raise a stage's version when its code changes what it makes; a test compares the code's digest."""
 
@@ -142,7 +142,12 @@ def identities_part(study: Study, *, inputs: dict[str, str]) -> Part:
 
 
 def release_document(
-    study: Study, videos: Iterable[VideoRecord], *, subjects: dict[str, str], outcomes: dict[str, str]
+    study: Study,
+    videos: Iterable[VideoRecord],
+    *,
+    subjects: dict[str, str],
+    outcomes: dict[str, str],
+    links: list[tuple[str, str]],
 ) -> Document:
     """Return what a release depends on; its digest is in the release's manifest."""
     videos = list(videos)
@@ -153,6 +158,7 @@ def release_document(
             "keypoints": {video.video_id: video_parts(study, video)["keypoints"].digest for video in videos},
             "subjects": subjects,
             "outcomes": outcomes,
+            "links": [list(link) for link in links],
         },
         settings=asdict(study.config.release) | {"players": asdict(study.config.players)},
     )

@@ -1,6 +1,6 @@
 """What a release is built from: the tables and callables that the caller hands over."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -42,6 +42,8 @@ class ReleaseInputs:
     """What the stages before left out, by reason; told in the card."""
     input_digests: Mapping[str, str] = field(default_factory=dict)
     """Digest of each input by name; written into the manifest. Never a media file's own sha256."""
+    linked_videos: Sequence[tuple[str, str]] = ()
+    """Pairs of videos that are copies of one recording or show one event: they share a side."""
     earlier_splits: Mapping[str, str] = field(default_factory=dict)
     """Splits of subjects in earlier releases (``releases.splits.read_splits_lock``)."""
     earlier_changelog: str = ""

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from releases.config import ReleaseConfig
 from releases.inputs import ReleaseInputs
-from releases.splits import SPLITS, assign_splits
+from releases.splits import SPLITS, assign_splits, recordings_of
 from schema.arrow import ANNOTATIONS, SEGMENTS, VIDEOS, TableSpec
 from schema.errors import DamagedTableError, DropReason, InvalidReleaseError
 from schema.taxonomy import Taxonomy
@@ -55,20 +55,22 @@ def select_segments(inputs: ReleaseInputs, config: ReleaseConfig) -> Selection:
     for row in rows:
         row["subject_id"] = inputs.subject_of.get((row["video_id"], row["track_number"]))
     known = [row for row in rows if row["subject_id"] is not None]
-    subjects_of_video: dict[str, set[str]] = {}
+    recording_of = recordings_of(video_rows, inputs.linked_videos)
+    subjects_of_recording: dict[str, set[str]] = {}
     for row in known:
-        subjects_of_video.setdefault(row["video_id"], set()).add(row["subject_id"])
+        subjects_of_recording.setdefault(recording_of[row["video_id"]], set()).add(row["subject_id"])
     assignment = assign_splits(
         Counter(row["subject_id"] for row in known),
-        together=subjects_of_video.values(),
+        together=subjects_of_recording.values(),
         locked=inputs.earlier_splits,
         config=config.splits,
     )
-    side_of_video = {video_id: assignment[min(subjects)] for video_id, subjects in subjects_of_video.items()}
+    side_of_recording = {name: assignment[min(subjects)] for name, subjects in subjects_of_recording.items()}
     kept: list[Row] = []
     left_out: Counter[str] = Counter()
     for row in rows:
-        split = _side(row, assignment, side_of_video, config)
+        side = side_of_recording.get(recording_of[row["video_id"]], "train")
+        split = _side(row, assignment, side, config)
         if split is None:
             left_out[DropReason.UNKNOWN_SUBJECT.value] += 1
         else:
@@ -79,11 +81,11 @@ def select_segments(inputs: ReleaseInputs, config: ReleaseConfig) -> Selection:
     return Selection(segments=kept, assignment=assignment, left_out=left_out, video_rows=video_rows)
 
 
-def _side(row: Row, assignment: dict[str, str], side_of_video: dict[str, str], config: ReleaseConfig) -> str | None:
+def _side(row: Row, assignment: dict[str, str], recording_side: str, config: ReleaseConfig) -> str | None:
     if row["subject_id"] is not None:
         return assignment[row["subject_id"]]
-    # an unknown person beside a held-out one would put one recording on two sides
-    wanted = config.unknown_subjects == "train" and side_of_video.get(row["video_id"], "train") == "train"
+    # an unknown person beside a held-out one, or in a copy of them, would put one recording on two sides
+    wanted = config.unknown_subjects == "train" and recording_side == "train"
     return "train" if wanted else None
 
 

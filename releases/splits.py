@@ -54,12 +54,13 @@ def assign_splits(
 
     Args:
         segment_counts: Segments of each subject.
-        together: Groups of subjects that appear in one recording and must share a side; unknown ids are ignored.
+        together: Groups of subjects that appear in one recording, in copies of it or at one event, and must share a
+            side; unknown ids are ignored.
         locked: Splits of earlier releases by subject.
         config: The wanted shares.
 
     Raises:
-        InvalidReleaseError: Subjects of one recording are locked to different sides.
+        InvalidReleaseError: Subjects of one recording or event are locked to different sides.
     """
     locked = locked or {}
     filled = dict.fromkeys(SPLITS, 0)
@@ -69,8 +70,8 @@ def assign_splits(
         sides = sorted({locked[subject] for subject in group if subject in locked})
         if len(sides) > 1:
             raise InvalidReleaseError(
-                f"subjects {', '.join(group)} appear in one recording, but earlier releases put them in "
-                f"{' and '.join(sides)}: leave that recording out"
+                f"subjects {', '.join(group)} appear in one recording, its copies or one event, but earlier releases "
+                f"put them in {' and '.join(sides)}: leave that recording out"
             )
         if sides:
             _place(group, sides[0], segment_counts, assignment, filled)
@@ -98,8 +99,20 @@ def _hash_of(subject_id: str) -> str:
     return sha256(subject_id.encode()).hexdigest()
 
 
+def recordings_of(video_ids: Iterable[str], links: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Give every video the first by id of all that show its recording or event, itself where it is alone.
+
+    Args:
+        video_ids: The videos.
+        links: Pairs of videos that are copies or show one event; chains of them may lead through other videos.
+    """
+    links = list(links)
+    known = sorted({*video_ids, *(video_id for link in links for video_id in link)})
+    return {video_id: group[0] for group in _groups(known, links) for video_id in group}
+
+
 def _groups(subjects: list[str], together: Iterable[Iterable[str]]) -> list[list[str]]:
-    """Unite subjects that are linked by any chain of recordings."""
+    """Unite ids that are linked by any chain of groups; the ids of a group keep their order."""
     root = {subject: subject for subject in subjects}
 
     def find(subject: str) -> str:

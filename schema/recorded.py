@@ -60,7 +60,7 @@ VISITS = TableSpec(
             column("detail", pa.string(), "Why, in words"),
             column("item_count", pa.int64(), "Items seen"),
             column("new_count", pa.int64(), "Items that were new"),
-            column("page_state", pa.string(), "ETag and date of a feed, JSON; empty elsewhere"),
+            column("page_state", pa.string(), "What the lister wants back: ETag and date of a feed, count of a playlist; JSON"),
         ]
     ),
 )

@@ -23,7 +23,7 @@ REPOSITORY = Path(__file__).parents[1]
 SERVE = (
     "import sys; from flows._serve import serve; from flows._study import open_study; serve(open_study(sys.argv[1]))"
 )
-VIEWPORT = {"width": 1366, "height": 900}
+VIEWPORT = {"width": 1680, "height": 900}
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 
 
@@ -105,6 +105,8 @@ class Served:
             self.process.send_signal(number)
         status = self.process.wait(60)
         self._reader.join(20)
+        if self.process.stdout:
+            self.process.stdout.close()
         return status
 
 

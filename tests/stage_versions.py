@@ -54,6 +54,25 @@ STAGE_CODE: dict[str, tuple[str, ...]] = {
         "flows/_videos.py::_candidates",
         "schema/rows.py::candidates_to_rows",
     ),
+    "identities": (
+        "collectors/catalogue",
+        "flows/_identity.py::_declared",
+        "flows/_identity.py::_described",
+        "flows/_identity.py::_identities",
+    ),
+    "fingerprints": (
+        "collectors/fingerprints.py",
+        "media/samples.py",
+        "media/containers.py",
+        "flows/_duplicates.py::_fingerprint",
+    ),
+    "duplicates": (
+        "collectors/alignment.py",
+        "collectors/duplicates.py",
+        "collectors/encounters.py",
+        "collectors/likeness.py",
+        "flows/_duplicates.py::_same_events",
+    ),
     "segments": (
         "annotation/adjudicate.py",
         "annotation/describe.py",

@@ -211,6 +211,7 @@ class _Weighing:
                 "no tournament is named, and the match was not today",
             ),
             (not self._results_reach(left), "the results may not reach that day"),
+            (not after and self._may_look_ahead(left), "it may look ahead to the next match"),
             (not after and self._may_come_before(left), "it may have been held before the first match"),
         )
         return next((why for holds, why in doubts if holds), None)
@@ -227,6 +228,13 @@ class _Weighing:
         edition = self.results.edition(last)
         finished = any(m.round is not None and m.round.players == 2 and not m.round.qualifying for m in edition)
         return beaten or finished or max(m.last_day for m in edition) >= (self.day or last.last_day)
+
+    def _may_look_ahead(self, left: list[Match]) -> bool:
+        """Tell whether the next match was to come, and none was on that very day: finalists talk on the eve, too."""
+        if self.day is None or self._same_day(left[-1:]):
+            return False
+        mine = [m for m in self.results.edition(left[-1]) if self.person in (m.winner, m.loser)]
+        return any(m.last_day > self.day for m in mine if m.played and m not in left)
 
     def _may_come_before(self, left: list[Match]) -> bool:
         """Tell whether a media day is as likely: the table tells no days, and the first match may be to come."""

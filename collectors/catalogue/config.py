@@ -6,6 +6,9 @@ from typing import Literal
 
 from schema.errors import ConfigError
 
+WORD_FILES = tuple(Path(__file__).with_name(name) for name in ("words.toml", "tournaments.toml"))
+"""What titles say in many languages, and what tournaments are called."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchesConfig:

@@ -8,7 +8,8 @@ from rapidfuzz import fuzz
 
 from collectors.catalogue.choosing import LOSS, WIN, Choice, choose_match, plays_around
 from collectors.catalogue.config import IdentifyConfig, MatchesConfig
-from collectors.catalogue.mentions import ALIAS, DOUBTFUL, FAMILY, FULL, Mention, Role
+from collectors.catalogue.finding import ALIAS, DOUBTFUL, FAMILY, FULL
+from collectors.catalogue.mentions import Mention, Role
 from collectors.catalogue.people import People, Person
 from collectors.catalogue.results import Results, read_results, tournament_names
 from collectors.catalogue.spelling import fold
@@ -295,17 +296,17 @@ def _runner_up(
 def _doubt_of_person(
     mention: Mention, reading: Reading, score: float, runner_up_score: float, config: IdentifyConfig
 ) -> str | None:
-    if reading.kinds & _ASK_WHO:
-        return "the title speaks of a coach, a relative, another sport or the like"
-    if reading.unknown_speaker:
-        return "somebody whom nobody knows is named as the speaker"
-    if mention.joined:
-        return "somebody else is named beside"
-    if score < config.min_score:
-        return "the name fits too loosely"
-    if score - runner_up_score < config.min_lead:
-        return "two people fit nearly as well"
-    return None
+    occasion = bool(reading.kinds & {Kind.CONFERENCE, Kind.SPEECH, Kind.AFTER} or reading.silent)
+    doubts = (
+        (bool(reading.kinds & _ASK_WHO), "the title speaks of a coach, a relative, another sport or the like"),
+        (reading.unknown_speaker, "somebody whom nobody knows is named as the speaker"),
+        (mention.led, "somebody unknown may be the speaker"),
+        (mention.joined, "somebody else is named beside"),
+        (score < config.min_score, "the name fits too loosely"),
+        (score - runner_up_score < config.min_lead, "two people fit nearly as well"),
+        (score < ALIAS and not occasion, "part of a name, and the title tells no occasion"),
+    )
+    return next((why for holds, why in doubts if holds), None)
 
 
 def _how(score: float) -> str:

@@ -1,15 +1,10 @@
-"""Finding people in a title: whose names stand there, how surely, and in which role."""
+"""People in a title: the words that are their names, and the roles that the words around give them."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import pairwise
 
-import numpy as np
-from rapidfuzz import process
-from rapidfuzz.distance import OSA
-
-from collectors.catalogue.people import NameForm, People, Words
 from collectors.catalogue.spelling import BREAK, Text, Word
 from collectors.catalogue.vocabulary import (
     ABOUT,
@@ -25,16 +20,6 @@ from collectors.catalogue.vocabulary import (
     Kind,
     is_known,
 )
-
-FULL, ALIAS, PART, DOUBTFUL, FAMILY, STRANGER = 1.0, 0.95, 0.88, 0.8, 0.6, 0.3
-"""Scores of a mention: the full name; an alias; an initial, a short or inflected given name (Rafa, Igi), one slip of
-the pen, or a full name beside a word that may belong to a longer one; two of these; the family name alone; and a family
-name beside somebody else's given name. Below an alias, a name counts only where the results show the person there."""
-SHORTEST_MISSPELT = 6
-"""A slip is forgiven in words of this length and more: Marta and Maria are two people."""
-_REACH = 6
-"""Words around a mention in which another one may have claimed the same."""
-_FUZZY_CHUNK = 512
 
 
 class Role(StrEnum):
@@ -61,6 +46,8 @@ class Mention:
     role: Role = Role.SPEAKER
     joined: bool = False
     """Somebody whom the index does not know stands beside it with "and"."""
+    led: bool = False
+    """A word that may be an unknown person's name begins the same part: "Brad Gilbert talks Coco Gauff's win"."""
 
     @property
     def best(self) -> float:
@@ -68,219 +55,36 @@ class Mention:
         return max(self.scores.values())
 
 
-class MentionFinder:
-    """Finds names in titles; prepared once for many."""
-
-    def __init__(self, people: People, texts: Sequence[Text]) -> None:
-        """Look up the misspelt words of all titles at once: one by one would take minutes."""
-        self._people = people
-        self._near = _near_families(people, texts)
-
-    def mentions_in(self, text: Text, *, taken: frozenset[int]) -> list[Mention]:
-        """Find the people that a title names, with their roles.
-
-        Args:
-            text: The title.
-            taken: Words that belong to a tournament's name: no family name alone is looked for there.
-        """
-        blocked = frozenset(index for index, word in enumerate(text.words) if word.quoted)
-        candidates = self._candidates(text, range(len(text.words)), blocked, taken)
-        found: list[Mention] = []
-        while candidates:
-            best = max(candidates, key=_weight)  # "Tomas Martin Etcheverry" is no Tomas Martin
-            found.append(best)
-            blocked |= frozenset(range(best.start, best.end))
-            near = range(best.start - _REACH, best.end + _REACH)
-            far = [m for m in candidates if m.end <= near.start or m.start >= near.stop]
-            candidates = far + [m for m in self._candidates(text, near, blocked, taken) if m not in far]
-        return _with_roles(text, sorted(found, key=lambda m: m.start))
-
-    def _candidates(
-        self, text: Text, indexes: Iterable[int], blocked: frozenset[int], taken: frozenset[int]
-    ) -> list[Mention]:
-        """Return every mention whose family name begins at one of the words."""
-        found: list[Mention] = []
-        for index in indexes:
-            for length in range(1, min(self._people.longest_family, len(text.words) - index) + 1):
-                if index < 0 or not _is_whole(text, index, length, blocked):
-                    break
-                mention = self._mention_at(text, index, length, blocked, taken)
-                if mention:
-                    found.append(mention)
-        return found
-
-    def _mention_at(
-        self, text: Text, index: int, length: int, blocked: frozenset[int], taken: frozenset[int]
-    ) -> Mention | None:
-        scores, start, end = self._scored(text, index, length, blocked, taken)
-        if not scores or max(scores.values()) <= STRANGER or taken.issuperset(range(start, end)):
-            return None
-        if max(scores.values()) == FULL and _beside_a_name(text, start, end, taken):
-            scores = {person: min(score, PART) for person, score in scores.items()}
-        return Mention(start=start, end=end, scores=scores)
-
-    def _scored(
-        self, text: Text, index: int, length: int, blocked: frozenset[int], taken: frozenset[int]
-    ) -> tuple[dict[int, float], int, int]:
-        """Score everybody whose family name stands at ``index``; return the scores and the words that they cover."""
-        fits: dict[int, tuple[float, int, int]] = {}
-        for person, form, slips in self._families_at(text, index, length):
-            score, start, end = _fit(text, form, index, index + length, slips=slips, blocked=blocked, taken=taken)
-            if (score, end - start) > (fits.get(person, (0.0, 0, 0))[0], 0):
-                fits[person] = (score, start, end)
-        fits = {person: fit for person, fit in fits.items() if fit[0] >= STRANGER}
-        if not fits:
-            return {}, index, index
-        _, start, end = max(fits.values(), key=lambda fit: (fit[0], fit[2] - fit[1]))
-        covering = {
-            p: score for p, (score, first, last) in fits.items() if last - first == end - start or score <= FAMILY
-        }
-        return covering, start, end
-
-    def _families_at(self, text: Text, index: int, length: int) -> Iterator[tuple[int, NameForm, bool]]:
-        for family in _spelt(text.words[index : index + length]):
-            for person, form in self._people.by_family.get(family, ()):
-                yield person, form, False
-        if length == 1:
-            for family in self._near.get(text.words[index].plain, ()):
-                for person, form in self._people.by_family[family]:
-                    yield person, form, True
-
-
-def _is_whole(text: Text, index: int, length: int, blocked: frozenset[int]) -> bool:
-    """Tell whether nothing parts the words: no punctuation, no quote, no possessive, no other name."""
-    words = text.words[index : index + length]
-    if blocked.intersection(range(index, index + length)) or any(word.after_break for word in words[1:]):
-        return False
-    return not any(word.possessive for word in words[:-1])
-
-
-def _weight(mention: Mention) -> tuple[int, float, int]:
-    return mention.end - mention.start, mention.best, -mention.start
-
-
-def _spelt(words: Sequence[Word]) -> Iterator[Words]:
-    spelt: list[Words] = [()]
-    for word in words:
-        spelt = [(*before, one) for before in spelt for one in sorted(word.spellings)]
-    yield from spelt
-
-
-def _near_families(people: People, texts: Sequence[Text]) -> dict[str, list[Words]]:
-    """Find the family names that are one slip away from each word of the titles that is none itself."""
-    families = [words for words in people.by_family if len(words) == 1 and len(words[0]) >= SHORTEST_MISSPELT]
-    known = {words[0] for words in people.by_family if len(words) == 1}
-    strange = {
-        word.plain
-        for text in texts
-        for word in text.words
-        if len(word.plain) >= SHORTEST_MISSPELT and not known & word.spellings and not is_known(word.plain)
-    }
-    names = [words[0] for words in families]
-    ordered = sorted(strange)
-    near: dict[str, list[Words]] = {}
-    for begin in range(0, len(ordered) if names else 0, _FUZZY_CHUNK):
-        chunk = ordered[begin : begin + _FUZZY_CHUNK]
-        distances = process.cdist(chunk, names, scorer=OSA.distance, score_cutoff=1, dtype=np.uint8, workers=1)
-        for row, column in zip(*(distances <= 1).nonzero(), strict=True):
-            near.setdefault(chunk[row], []).append(families[column])
-    return near
-
-
-def _fit(
-    text: Text, form: NameForm, start: int, end: int, *, slips: bool, blocked: frozenset[int], taken: frozenset[int]
-) -> tuple[float, int, int]:
-    """Score one way to write a person at the words ``start:end`` (the family name), looking at the words beside."""
-    words = text.words
-    if form.given:
-        for at, length in _given_places(text, form, start, end, blocked):
-            score = _given_score(words[at : at + length], form.given, family_slips=slips)
-            if score and not (length == 1 and len(words[at].plain) == 1 and _is_marker(text, at, blocked)):
-                return score, min(at, start), max(at + length, end)
-    if slips or form.whole or taken.intersection(range(start, end)):
-        return 0.0, start, end
-    name = words[start:end]
-    if all(is_known(word.plain) for word in name) or (text.has_case and not any(word.capital for word in name)):
-        return 0.0, start, end
-    if _beside_a_name(text, start, end, taken):
-        return STRANGER, start, end
-    return (ALIAS if form.alias else FAMILY), start, end
-
-
-def _given_places(
-    text: Text, form: NameForm, start: int, end: int, blocked: frozenset[int]
-) -> Iterator[tuple[int, int]]:
-    """Yield where given names may stand: before the family name, or behind it, all of them or the first alone."""
-    words = text.words
-    for length in dict.fromkeys((len(form.given), 1)):
-        for at, joints in ((start - length, (start - length + 1, start + 1)), (end, (end, end + length))):
-            inside = at >= 0 and at + length <= len(words)
-            free = inside and not blocked.intersection(range(at, at + length))
-            if free and not any(word.after_break for word in words[slice(*joints)]):
-                yield at, length
-    if end < len(words) and len(words[end].plain) == 1 and end not in blocked:
-        yield end, 1  # "Sinner, J."
-
-
-def _is_marker(text: Text, at: int, blocked: frozenset[int]) -> bool:
-    """Tell whether a single "v" or "d" stands between two names: versus, defeats."""
-    word = text.words[at]
-    if word.plain not in ("v", "d") or at == 0:
-        return False
-    return at - 1 in blocked or (not word.after_break and not is_known(text.words[at - 1].plain))
-
-
-def _given_score(words: Sequence[Word], given: Words, *, family_slips: bool) -> float:
-    if any(word.quoted or word.possessive for word in words):
-        return 0.0
-    all_given = len(words) == len(given) and all(g in w.spellings for w, g in zip(words, given, strict=True))
-    if all_given or (len(words) == 1 and given[0] in words[0].spellings):
-        return PART if family_slips else FULL
-    if len(words) == 1 and _is_like(words[0].plain, given[0]):
-        return DOUBTFUL if family_slips else PART
-    return 0.0
-
-
-def _is_like(said: str, given: str) -> bool:
-    """Tell whether a word may stand for a given name: an initial, a short form, an inflected form, one slip."""
-    if len(said) == 1:
-        return said == given[0]
-    short, long = sorted((said, given), key=len)
-    if len(short) < 3:
-        return False
-    if long.startswith(short) and (len(short) <= 4 or len(long) - len(short) >= 3):
-        return True
-    if said[:-1] in (given[:-1], given):
-        return True
-    return len(short) >= SHORTEST_MISSPELT and said[0] == given[0] and OSA.distance(said, given, score_cutoff=1) <= 1
-
-
-def _beside_a_name(text: Text, start: int, end: int, taken: frozenset[int]) -> bool:
+def beside_a_name(text: Text, start: int, end: int, taken: frozenset[int]) -> bool:
     """Tell whether a word that may be somebody's name stands directly beside: "Paul Annacone" is no Paul."""
-    if start > 0 and not text.words[start].after_break and _may_be_name(text, start - 1, taken):
+    if start > 0 and not text.words[start].after_break and may_be_name(text, start - 1, taken):
         return True
     return (
         end < len(text.words)
         and not text.words[end].after_break
         and not text.words[end - 1].possessive
-        and _may_be_name(text, end, taken)
+        and may_be_name(text, end, taken)
     )
 
 
-def _may_be_name(text: Text, index: int, taken: frozenset[int]) -> bool:
+def may_be_name(text: Text, index: int, taken: frozenset[int]) -> bool:
+    """Tell whether a word may be part of somebody's name: written with a capital, and no word of the vocabulary."""
     word = text.words[index]
     if index in taken or word.quoted or is_known(word.plain) or word.plain in SKIPPED | JOINS | AFTER_WORDS:
         return False
     return word.capital or not text.has_case
 
 
-def _with_roles(text: Text, found: list[Mention]) -> list[Mention]:
+def with_roles(text: Text, found: list[Mention], taken: frozenset[int]) -> list[Mention]:
+    """Say of each mention of a title, in its order, what the person does there."""
     placed: list[Mention] = []
     for number, mention in enumerate(found):
         before = placed[-1] if placed else None
         behind = found[number + 1] if number + 1 < len(found) else None
         role = _role(text, mention, before)
-        placed.append(replace(mention, role=role, joined=_is_joined(text, mention, before, behind)))
+        joined = _is_joined(text, mention, before, behind)
+        led = _is_led(text, mention, found, taken)
+        placed.append(replace(mention, role=role, joined=joined, led=led))
     return _narrated(text, placed)
 
 
@@ -319,13 +123,29 @@ def _lead(text: Text, start: int) -> str:
     return " ".join(plain[-7:])
 
 
+def _is_led(text: Text, mention: Mention, found: Sequence[Mention], taken: frozenset[int]) -> bool:
+    """Tell whether a strange name stands before it in the same part, and no word says that this person speaks."""
+    if not text.has_case or SPOKEN_BY.search(_lead(text, mention.start)):
+        return False
+    follows = " ".join(word.plain for word in text.words[mention.end : mention.end + 4])
+    if PATTERNS[Kind.CONFERENCE].match(follows):
+        return False
+    named = {index for m in found for index in range(m.start, m.end)}
+    index = mention.start
+    while index > 0 and not text.words[index].after_break:
+        index -= 1
+        if index not in named and may_be_name(text, index, taken):
+            return True
+    return False
+
+
 def _is_joined(text: Text, mention: Mention, before: Mention | None, behind: Mention | None) -> bool:
     words = text.words
     left, right = mention.start - 1, mention.end
     if left > 0 and words[left].plain in JOINS and not (before and before.end == left) and not words[left].after_break:
-        return _may_be_name(text, left - 1, frozenset()) and words[left].plain != "a"
+        return may_be_name(text, left - 1, frozenset()) and words[left].plain != "a"
     if right + 1 < len(words) and words[right].plain in JOINS and not (behind and behind.start == right + 1):
-        return _may_be_name(text, right + 1, frozenset()) and words[right].plain != "a"
+        return may_be_name(text, right + 1, frozenset()) and words[right].plain != "a"
     return False
 
 
@@ -335,13 +155,26 @@ def _narrated(text: Text, mentions: list[Mention]) -> list[Mention]:
     for number, (one, other) in enumerate(pairwise(mentions)):
         if one.role is not Role.SPEAKER or other.role not in (Role.OPPONENT, Role.WINNER):
             continue
-        between = text.words[one.end : other.start]
-        apart = any(word.after_break for word in text.words[one.end : other.start + 1])
+        between, apart = _between(text, one.end, other.start)
         leads_on = any(word.plain in AFTER_WORDS for word in between) or _names_occasion(between)
         leads_on = leads_on or not _tells_result(between[0].plain if between else "")
         if not apart and not leads_on and not text.words[one.end - 1].possessive:
             told[number] = replace(one, role=Role.NARRATED)
     return told
+
+
+def _between(text: Text, start: int, end: int) -> tuple[list[Word], bool]:
+    """Return the words between two names, and whether punctuation holds the names apart; "(ITA)" and "[1]" do not."""
+    between: list[Word] = []
+    apart = tagged = False
+    for word in text.words[start : end + 1]:
+        if word.in_brackets and len(word.text) <= 3 and (word.text.isupper() or word.text.isdigit()):
+            tagged = True
+            continue
+        apart = apart or (word.after_break and not tagged)
+        tagged = False
+        between.append(word)
+    return between[:-1], apart
 
 
 def _tells_result(word: str) -> bool:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from collectors.catalogue.mentions import Mention, MentionFinder, Role
+from collectors.catalogue.finding import MentionFinder
+from collectors.catalogue.mentions import Mention, Role
 from collectors.catalogue.people import People
 from collectors.catalogue.results import sets_in
 from collectors.catalogue.rounds import RoundMention, rounds_in

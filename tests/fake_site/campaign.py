@@ -246,7 +246,8 @@ class Killer:
         victim.kill()
         while victim.poll() is None:
             time.sleep(0.002)
-        blow.in_hand = {pages[-1].key for site in self._sites if (pages := site.asked("page"))}
+        # one that is being verified, and the next one of its host
+        blow.in_hand = {page.key for site in self._sites for page in site.asked("page")[-2:]}
         self.fallen.append(blow)
 
 

@@ -112,7 +112,9 @@ def assert_none_twice(study: Study, script: Script, in_hand: set[str]) -> None:
     got = [row["source_id"] for row in study.store.read(OUTCOMES).to_pylist() if row["outcome"] == GOT]
     wanted = {video_id for video_id, outcome in script.expected.items() if outcome == GOT}
     assert len(got) == len(set(got)) == len(wanted)
-    assert sorted(row["native_id"] for row in sources) == sorted(wanted)
+    found = Counter(row["native_id"] for row in sources)
+    assert [native_id for native_id, count in found.items() if count > 1] == []
+    assert found.keys() == wanted
     assert len(videos) == study.store.read(VIDEOS).num_rows == len(wanted)
     for row in sources:
         content = script.site_of(row["native_id"]).videos[row["native_id"]].content

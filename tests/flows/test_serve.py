@@ -23,7 +23,7 @@ from tests.served_study import ENDED, Served, engines_of, is_server_up, prefect_
 from tests.studies import make_study, paint_video, set_keys
 
 SECRET = "serena-quigley"
-LINES = {"collect": "23 2 * * *", "publish": "0 6 * * MON", "propose": ""}
+LINES = {"collect": "23 2 * * *", "publish": "0 6 * * MON", "propose": "", "pull": "* * * * *"}
 
 
 def painted_study(root: Path) -> Path:
@@ -155,6 +155,20 @@ def test_the_page_shows_schedules_and_what_each_parameter_means(served: Served) 
 
 
 @pytest.mark.timeout(300)
+def test_a_run_starts_by_itself_when_its_time_has_come(served: Served) -> None:
+    deployment_id = served.deployments()["pull"]["id"]
+
+    def done() -> list[dict]:
+        runs = served.ask("/flow_runs/filter", deployments={"id": {"any_": [deployment_id]}})
+        return [run for run in runs if run["auto_scheduled"] and run["state_type"] == "COMPLETED"]
+
+    served.wait_for(lambda: bool(done()), "a run by the clock")
+    planned = datetime.fromisoformat(done()[0]["expected_start_time"])
+    assert planned.second == 0
+    assert served.summary_of(done()[0]["id"])["note"][1].startswith("nothing was put on the page yet")
+
+
+@pytest.mark.timeout(300)
 def test_a_killed_serve_leaves_nothing_that_blocks_the_next(tmp_path: Path) -> None:
     root = painted_study(tmp_path / "study")
     study = open_study(root)
@@ -165,7 +179,7 @@ def test_a_killed_serve_leaves_nothing_that_blocks_the_next(tmp_path: Path) -> N
         for orphan in engines_of(root):
             orphan.kill()
         with serving(root) as again:
-            state = again.state_of(lost)
+            state = again.wait_for_state(lost, *ENDED)
             assert (state["type"], state["message"]) == ("CRASHED", "`pressroom serve` ended while this ran")
             second = again.start_run("push")
             again.wait_for_state(second, "RUNNING")
