@@ -18,7 +18,7 @@ VOTE_SAMPLES = 10
 """Distances in time within 2 s count as one: at 1.05 times the speed they drift by so much in 40 s."""
 _TRIED = 3
 """Distances in time that are tried, those with most shared moments first."""
-GLANCES = np.array([-2.0, -0.7, 0.7, 2.0])
+GLANCES = np.array([-1.5, -0.75, 0.0, 0.75, 1.5])
 GLANCE_SPEEDS = np.array([0.95, 1.0, 1.05])
 LEAST_GLANCE_CORRELATION = 0.35
 _FEWEST_SAMPLES = 20

@@ -17,17 +17,17 @@ from schema.timespan import NS_PER_SECOND
 
 COPY, SAME_EVENT = "copy", "same_event"
 """The links of the table ``duplicates``."""
-SHORTEST_OVERLAP_S = 5.0
+SHORTEST_OVERLAP_S = 4.0
 """Shorter overlaps are no evidence: people who walk through one room agree as well for 4 s."""
 LEAST_SHARE = 0.5
 """Share of the shorter video that lies within the longer one: an opening that all videos of a channel share is less."""
-SCORE_BY_OVERLAP = ((5.0, 0.90), (8.0, 0.80), (12.0, 0.70), (20.0, 0.60))
+SCORE_BY_OVERLAP = ((4.0, 0.92), (5.0, 0.90), (8.0, 0.80), (12.0, 0.70), (20.0, 0.60))
 """Least score of a copy by the overlap in s, linear in between (``benchmarks/duplicates.py``).
 
 Strangers who enter and leave the same room reach 0.85 in 5 s, 0.75 in 8 s, 0.65 in 12 s and 0.44 beyond; copies of
 clips of 16 s and more have 0.84 and more under every transform.
 """
-SCORE_BY_LIVELY = ((4.0, 0.80), (8.0, 0.70), (16.0, 0.60))
+SCORE_BY_LIVELY = ((3.6, 0.80), (8.0, 0.70), (16.0, 0.60))
 """The same by the time in which both move, s; less than the first is no evidence: one cut may be most of it."""
 ABOUT_AS_LONG = 0.9
 """A copy that lacks more than a tenth of the longest is never kept in its place, however fine its picture."""

@@ -36,8 +36,9 @@ OFFSET_BIN_SAMPLES = 10
 """Distances in time within 2 s are the same: at 1.05 times the speed they drift by so much in 40 s."""
 MOST_HITS_KEPT = 2000
 HITS_AT_ONCE = 5_000_000
-_LIVELY = 0.8
-"""Moments whose movement varies less are alike in every video."""
+_VARIED, _MOVING = 0.8, -1.4
+"""Moments in which the amount of movement varies less, and never passes a quarter of a grey level (its logarithm), are
+alike in every video."""
 _FLOORS = np.array([0.5, 0.05, 0.05], dtype=np.float32)[None, :, None]
 """Variations below it, in the units of ``Fingerprint.motion``, are not blown up to full size."""
 
@@ -108,7 +109,8 @@ def _points(fingerprint: Fingerprint) -> tuple[Floats, npt.NDArray[np.int32]]:
     waves = sliding_window_view(motion, WINDOW_SAMPLES, axis=0) @ _cosines()
     sizes = np.sqrt((waves**2).sum(axis=2, keepdims=True))
     points = (waves / (sizes + _FLOORS)).reshape(-1, 3 * WAVES)
-    lively = np.flatnonzero(sizes[:, 0, 0] > _LIVELY)
+    most = sliding_window_view(fingerprint.motion[:, 0], WINDOW_SAMPLES).max(axis=1)
+    lively = np.flatnonzero((sizes[:, 0, 0] > _VARIED) | (most > _MOVING))
     return points[lively], lively.astype(np.int32)
 
 

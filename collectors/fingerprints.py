@@ -58,7 +58,10 @@ def motion_of(brightness: Floats) -> Floats:
     """Return how much moves and where, shape ``(n, 3)``, from brightness pictures of shape ``(n, grid, grid)``."""
     grid = brightness.shape[1]
     differences = np.zeros_like(brightness)
-    differences[LAG_SAMPLES:] = np.abs(brightness[LAG_SAMPLES:] - brightness[:-LAG_SAMPLES])
+    if brightness.shape[0] > LAG_SAMPLES:
+        differences[LAG_SAMPLES:] = np.abs(brightness[LAG_SAMPLES:] - brightness[:-LAG_SAMPLES])
+        # a start without movement would be the strongest change of all
+        differences[:LAG_SAMPLES] = differences[LAG_SAMPLES]
     moving = np.maximum(differences - NOISE_GREY_LEVELS, 0)
     places = np.linspace(-0.5, 0.5, grid, dtype=np.float32)
     mass = moving.sum(axis=(1, 2)) + _CENTER_PULL

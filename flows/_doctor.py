@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NEEDED = (
     "av", "mediapipe", "prefect", "label-studio-sdk", "yt-dlp", "yt-dlp-ejs", "pyarrow", "scenedetect-headless",
-    "feedparser", "rapidfuzz", "imagehash",
+    "feedparser", "rapidfuzz",
 )  # fmt: skip
 OPTIONAL = {
     "torch": "uv sync --extra train",

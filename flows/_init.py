@@ -16,16 +16,32 @@ HEAD = """# A pressroom study. Every setting that is commented out shows its def
 name = "{name}"
 {study_settings}
 
-# Where the videos come from; repeat the table for each source.
-#   kind = "link"    url = "https://..."            one video
-#   kind = "file"    path = "recordings/one.mp4"    a local file, relative to this folder
-#   kind = "folder"  path = "recordings"            every video in a folder
-#   kind = "list"    path = "private/sources.csv"   a CSV with the header location,person
-# person = "..." (or the list's second column) is a row id of private/players.csv: who is filmed. A segment of an
-# undeclared person is never published, because its split could not be proven subject-disjoint.
+# Where the videos come from; repeat the table for each source (docs/collect.md).
+#   kind = "link"      url = "https://..."            one video
+#   kind = "file"      path = "recordings/one.mp4"    a local file, relative to this folder
+#   kind = "folder"    path = "recordings"            every video in a folder
+#   kind = "list"      path = "private/sources.csv"   a CSV with the header location,person, or one link or path a line
+#   kind = "channel"   url = "https://..."            a channel's tab; playlist and feed alike
+#   kind = "search"    query = "press conference"     the first results of a search
+# Filters of a source: include = ["press conference"]  exclude = ["highlights"]  min_seconds  max_seconds
+#   uploaded_from = "2024-01-01"  uploaded_until  min_height_px  languages = ["en"]  not_live
+# person = "..." (or the list's second column) is a row id of private/players.csv: who is filmed. Who nobody declares is
+# looked for in titles. A segment of an unknown person is never published, because its split could not be proven
+# subject-disjoint.
 [[sources]]
 kind = "list"
 path = "private/sources.csv"
+
+# Match results, from which win or loss is told (docs/identify.md); repeat the table for each file.
+# [[matches]]
+# path = "private/atp_matches_2024.csv"
+# layout = "sackmann"
+# licence = "CC BY-NC-SA 4.0"
+
+# Manners toward one host that differ from [manners].
+# [[hosts]]
+# name = "example.org"
+# videos_per_minute = 60
 """
 
 
