@@ -23,7 +23,7 @@ GLANCE_SPEEDS = np.array([0.95, 1.0, 1.05])
 LEAST_GLANCE_CORRELATION = 0.35
 _FEWEST_SAMPLES = 20
 """An overlap of less than 4 s always agrees somewhere."""
-_FLOOR = np.array([1.0, 0.02, 0.02], dtype=np.float32)
+_FLOOR = np.array([0.3, 0.005, 0.005], dtype=np.float32)
 """Squared variation below it, summed over the overlap, is no agreement; energy and the two centres."""
 
 

@@ -26,7 +26,8 @@ class Facts:
     description: str | None = None
     channel: str | None = None
     """Channel or uploader, as it is displayed."""
-    channel_link: str | None = None
+    channel_links: tuple[str, ...] = ()
+    """Links of the channel and of the uploader: one site names a channel by an id and by a handle."""
     uploaded_on: str | None = None
     """Date of upload, YYYY-MM-DD (UTC)."""
     duration_ns: int | None = None

@@ -13,7 +13,7 @@ NOISE_GREY_LEVELS = 0.5
 """Movement of so many grey levels counts half; below it is what encoders make."""
 STEADY_SAMPLES = 5
 """Every second counts alike: without it one person entering where another entered is most of the agreement."""
-FRAMING_SAMPLES = 300
+FRAMING_SAMPLES = 200
 """The liveliest samples, by which the framing is found."""
 SCALES = (1.0, 0.95, 1 / 0.95, 0.9, 1 / 0.9, 0.85, 1 / 0.85, 0.8, 1 / 0.8)
 """How much of the first picture's width and height the second shows; the steps after it reach to 0.7 and 1.4."""

@@ -19,9 +19,10 @@ from flows._hosts import open_manners
 from flows._leases import lease
 from flows._listing import ListingNews, known_entries, refresh_listings
 from flows._memory import GOT, Attempt, Memory
-from flows._opt_outs import OptOutList, read_opt_out_list
+from flows._opt_outs import OptOutList, read_opt_out_list, renewed
 from flows._outcome import Failure, Outcome, record_run
 from flows._study import Study
+from flows._withdrawals import withdrawn_videos
 from media.store import MediaStore
 from schema.arrow import OUTCOMES, SOURCES, VIDEOS
 from schema.errors import DropReason, ItemError, PutOffError, RunError
@@ -118,11 +119,11 @@ class Campaign:
         with self._lock:
             self._memory.refresh()
             for entry in self.entries().values():
-                verdict = self._verdict(entry)
                 attempt = self._memory.attempts.get(entry.source_id)
-                if verdict is None or (
-                    attempt is not None and (attempt.outcome == GOT or attempt.outcome in PASSED_OVER)
-                ):
+                if attempt is not None and (attempt.outcome == GOT or attempt.outcome in PASSED_OVER):
+                    continue
+                verdict = self._verdict(entry)
+                if verdict is None:
                     continue
                 lost = Dropped(stage="collect", item_id=entry.source_id, reason=verdict[0], detail=verdict[1])
                 rows.append(self._outcome_row(entry, outcome=lost.reason, detail=lost.detail, at_ns=now_ns))
@@ -153,6 +154,7 @@ class Campaign:
                 return outcome
             with self._lock:
                 self._memory.refresh()
+                self._opt_outs = renewed(self.study, self._opt_outs)
                 if not self._is_due(entry, self.clock.now_ns()):
                     return outcome
             if not self.quota.begin():
@@ -248,9 +250,11 @@ class Campaign:
             return known or video_id in self._memory.video_ids
 
     def _check_offer(self, entry: SourceEntry, offer: Offer) -> None:
-        forbidden = self._opt_outs.forbids(entry, offer.facts)
+        forbidden = self._opt_outs.forbids(entry, offer.facts, platform=offer.platform, native_id=offer.native_id)
         if forbidden:
             raise ItemError(DropReason.OPTED_OUT, forbidden)
+        if make_video_id(self.study.key, offer.platform, offer.native_id) in withdrawn_videos(self.study):
+            raise ItemError(DropReason.WITHDRAWN, "the study has withdrawn this video")
         verdict = passed_over(offer.facts, entry.filters)
         if verdict is not None:
             raise ItemError(*verdict)
@@ -364,6 +368,7 @@ def _source_row(found: Fetched | AlreadyHeld, video_id: str) -> Row:
         "uploaded_on": facts.uploaded_on,
         "announced_duration_ns": facts.duration_ns,
         "format": found.format if isinstance(found, Fetched) else None,
+        "channel_links": " ".join(facts.channel_links) or None,
     }
 
 

@@ -17,12 +17,13 @@ from collectors.sample_site import SampleSite
 from drawing.people import Background
 from flows._collection import GOT, newest_attempts
 from flows._config import STUDY_FILE
+from flows._facts import status_facts
 from flows._outcome import ExitStatus, Outcome
 from flows._plan import current_candidates, study_videos
 from flows._prefect import start_prefect
 from flows._preview import preview_video
 from flows._publication import newest_release, study_releases
-from flows._report import status_facts, tell_outcome
+from flows._report import tell_outcome
 from flows._reviewers import answer_by_script
 from flows._runner import run_stage
 from flows._services import start_review

@@ -3,11 +3,11 @@
 import asyncio
 import os
 import signal
-from contextlib import suppress
 from importlib import import_module
 from typing import Any
 from uuid import UUID
 
+import httpx
 from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
@@ -32,6 +32,7 @@ from flows._flowkit import download_tag, limit_tasks, perceive_tag
 from flows._hosts import open_manners
 from flows._schedules import FLOWS
 from flows._study import Study
+from schema.errors import ServiceError
 
 ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 """A run that falls due while the last one still goes is cancelled: waiting, a night's worth of them would pile up."""
@@ -72,7 +73,10 @@ def make_deployments(study: Study) -> list[RunnerDeployment]:
 
 
 def serve_deployments(study: Study) -> None:
-    """Register the study's deployments and run them as they fall due, until a signal ends the process."""
+    """Register the study's deployments and run them as they fall due, until a signal ends the process.
+
+    Raises ``ServiceError`` once Prefect's server does not answer any more.
+    """
     deployments = make_deployments(study)
     limit_tasks(task_limits(study))
     with get_client(sync_client=True) as client:
@@ -83,8 +87,16 @@ def serve_deployments(study: Study) -> None:
     runner = _Runner(limit=len(deployments), pause_on_shutdown=True)
     for deployment in deployments:
         runner.add_deployment(deployment)
-    with suppress(KeyboardInterrupt):
+    try:
         asyncio.run(runner.start())
+    except KeyboardInterrupt:
+        return
+    except (httpx.HTTPError, ExceptionGroup, RuntimeError) as error:
+        # what Prefect 3.8.8 ends with once its server has not answered for half a minute
+        raise ServiceError(
+            f"Prefect's server does not answer any more ({type(error).__name__}); look into its log and start "
+            "`pressroom serve` again"
+        ) from error
 
 
 class _Runner(Runner):

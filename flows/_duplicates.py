@@ -16,21 +16,22 @@ from collectors.fingerprints import (
     fingerprint_rows,
     movement_from_rows,
 )
-from flows._identity import identity_rows
+from flows._isolation import Failed, Finished, Limits, Report, run_isolated
 from flows._leases import lease, waited_lease
-from flows._outcome import Outcome, record_run
+from flows._outcome import Failure, Outcome, record_run
 from flows._perception import write_part
-from flows._plan import disposed_videos, is_current, study_videos
+from flows._plan import disposed_videos, is_current, study_video, study_videos
 from flows._stages import Part, duplicates_part, fingerprint_part
-from flows._study import Study
+from flows._study import Study, open_study
 from media.samples import sample_brightness
 from media.store import MediaStore
-from schema.arrow import DUPLICATES, FINGERPRINTS, SOURCES
-from schema.errors import ItemError
+from schema.arrow import DUPLICATES, FINGERPRINTS, IDENTITIES, SOURCES, TableSpec
+from schema.errors import DropReason, ItemError
 from schema.records import Dropped, VideoId, VideoRecord
-from schema.rows import concatenated, table_of
+from schema.rows import Row, concatenated, table_of
 from schema.tables import STUDY_KEY, digest_of
 
+ENTRY = "flows._duplicates:make_fingerprint"
 MOTION_COLUMNS = ["energy", "center_x", "center_y"]
 """The small part of a fingerprint, the only one that is read for every video."""
 
@@ -59,11 +60,42 @@ def fingerprint_video(study: Study, video: VideoRecord) -> Outcome:
             return outcome
         if is_current(study, part):
             return outcome
-        rows, dropped = _fingerprint(study, video)
-        write_part(study, part, rows, dropped)
-        outcome.done, outcome.rows, outcome.dropped = 1, rows.num_rows, dropped
+        _attempt(study, video, part, outcome)
+        if not outcome.failures:
+            summary = study.store.summary(part.spec, part.key, part.digest)
+            outcome.done, outcome.rows, outcome.dropped = 1, summary.row_count, list(summary.dropped)
         record_run(study, outcome, key=video.video_id, started_ns=started_ns)
     return outcome
+
+
+def _attempt(study: Study, video: VideoRecord, part: Part, outcome: Outcome) -> None:
+    """Decode in a process of its own, as perception does: a file that kills it twice has an empty fingerprint."""
+    run = study.config.run
+    limits = Limits(memory_bytes=int(run.memory_limit_gib * 2**30), seconds=run.time_limit_minutes * 60)
+    study.layout.work.mkdir(parents=True, exist_ok=True)
+    log = study.layout.work / f"{video.video_id}.fingerprint.log"
+    for is_last in (False, True):
+        arguments = (str(study.layout.root), video.video_id)
+        ended = run_isolated(ENTRY, arguments, limits=limits, log=log, report=lambda *_: None)
+        if isinstance(ended, Finished):
+            log.unlink(missing_ok=True)
+            return
+        if isinstance(ended, Failed):
+            outcome.failures.append(Failure(stage=outcome.stage, key=video.video_id, traceback=ended.traceback))
+            return
+        if is_last or ended.reason is not DropReason.CRASHED:
+            lost = Dropped(stage=FINGERPRINTS.name, item_id=video.video_id, reason=ended.reason, detail=ended.detail)
+            write_part(study, part, concatenated(FINGERPRINTS, ()), [lost])
+            return
+
+
+def make_fingerprint(report: Report, root: str, video_id: str) -> None:
+    """Make a video's fingerprint; the entry point of the child process."""
+    study = open_study(root)
+    video = study_video(study, video_id)
+    report(FINGERPRINTS.name, 0, video.frame_count)
+    rows, dropped = _fingerprint(study, video)
+    write_part(study, fingerprint_part(study, video), rows, dropped)
 
 
 def _fingerprint(study: Study, video: VideoRecord) -> tuple[pa.Table, list[Dropped]]:
@@ -77,8 +109,15 @@ def _fingerprint(study: Study, video: VideoRecord) -> tuple[pa.Table, list[Dropp
 
 
 def has_current_duplicates(study: Study) -> bool:
-    """Tell whether every video is fingerprinted and the part *duplicates* is made of today's."""
-    return not to_fingerprint(study) and is_current(study, current_part(study))
+    """Tell whether every video is fingerprinted and the part *duplicates* is made of today's.
+
+    A study that never had two videos to compare needs none.
+    """
+    if to_fingerprint(study):
+        return False
+    return is_current(study, current_part(study)) or (
+        len(_fingerprinted(study)) < 2 and not study.store.parts(DUPLICATES)
+    )
 
 
 def current_part(study: Study) -> Part:
@@ -138,10 +177,13 @@ def _read_movement(study: Study, video: VideoRecord) -> Movement:
 
 
 def _same_events(study: Study) -> list[list[VideoId]]:
-    """Group the videos of one person about one match, or of one day at one tournament where no match is known."""
+    """Group the videos of one person about one match, or of one day at one tournament where no match is known.
+
+    Goes by the identities that were made last: to make them anew is another stage's work.
+    """
     uploaded = {row["video_id"]: row["uploaded_on"] for row in study.store.read(SOURCES).to_pylist()}
     events: defaultdict[tuple[str, str], set[VideoId]] = defaultdict(set)
-    for row in identity_rows(study):
+    for row in _newest_rows(study, IDENTITIES):
         day = uploaded.get(row["video_id"])
         about = row["match_row"] or (f"{row['tournament']} {day}" if row["tournament"] and day else None)
         if row["person_id"] and about:
@@ -151,15 +193,15 @@ def _same_events(study: Study) -> list[list[VideoId]]:
 
 def poorer_copies(study: Study) -> set[VideoId]:
     """Return the videos of which the study holds a better copy, as they were last compared."""
-    return {VideoId(row["video_id"]) for row in _duplicate_rows(study) if row["link"] == COPY}
+    return {VideoId(row["video_id"]) for row in _newest_rows(study, DUPLICATES) if row["link"] == COPY}
 
 
 def linked_videos(study: Study) -> list[tuple[str, str]]:
     """Return the pairs of videos that must not fall into two splits: copies, and videos of one event."""
-    return sorted((row["video_id"], row["kept_video_id"]) for row in _duplicate_rows(study))
+    return sorted((row["video_id"], row["kept_video_id"]) for row in _newest_rows(study, DUPLICATES))
 
 
-def _duplicate_rows(study: Study) -> list[dict[str, str]]:
-    names = [name for name in study.store.parts(DUPLICATES) if name.key == STUDY_KEY]
-    tables = [study.store.read_part(DUPLICATES, name.key, name.digest) for name in names]
-    return [row for table in tables for row in table.select(["video_id", "kept_video_id", "link"]).to_pylist()]
+def _newest_rows(study: Study, spec: TableSpec) -> list[Row]:
+    """Read a study-wide part as it was made last, current or not."""
+    names = [name for name in study.store.parts(spec) if name.key == STUDY_KEY]
+    return [row for name in names for row in study.store.read_part(spec, name.key, name.digest).to_pylist()]

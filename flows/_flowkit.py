@@ -176,7 +176,7 @@ def summary_rows(outcome: Outcome) -> list[dict[str, str]]:
     """Write an outcome as a table of what happened, how often, and what else is known of it."""
     reasons = Counter(lost.reason for lost in outcome.dropped)
     refusals = sum(reasons[reason] for reason in REFUSALS)
-    rows = [_row("done", outcome.done), _row("rows written", outcome.rows)]
+    rows = _done_rows(outcome)
     rows += [_row(f"dropped: {reason}", count) for reason, count in sorted(reasons.items())]
     rows += [_row("refusals", refusals, "rate limits, bot checks and other refusals")] if refusals else []
     rows += [_row("in another runner's hands", len(outcome.busy))] if outcome.busy else []
@@ -188,6 +188,13 @@ def summary_rows(outcome: Outcome) -> list[dict[str, str]]:
     rows += [_row("failed", failure.key, failure.cause) for failure in outcome.failures]
     rows += [_row("note", "", note) for note in outcome.notes]
     return [*rows, _row("time taken", f"{outcome.seconds:.1f} s")]
+
+
+def _done_rows(outcome: Outcome) -> list[dict[str, str]]:
+    if outcome.stage != "collect":
+        return [_row("done", outcome.done), _row("rows written", outcome.rows)]
+    held = outcome.done - outcome.rows
+    return [_row("got", outcome.rows), *([_row("held already", held, "other links to the same video")] if held else [])]
 
 
 def _row(what: str, count: int | str, more: str = "") -> dict[str, str]:

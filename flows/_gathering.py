@@ -5,6 +5,7 @@ from flows._availability import sources_to_check
 from flows._collection import Campaign
 from flows._identity import declared_people, identify
 from flows._listing import ListingNews
+from flows._opt_outs import renewed
 from flows._outcome import Outcome
 from flows._retention import apply_retention
 from flows._study import Study
@@ -17,10 +18,21 @@ def take_news(campaign: Campaign, *, full: bool = False) -> Outcome:
     _tell_news(campaign.refresh(full=full), outcome)
     outcome.add(campaign.pass_over())
     outcome.paused |= campaign.paused_hosts()
-    people = declared_people(campaign.study)
-    withdrawn = withdraw_opted_out(campaign.study, campaign.opt_outs, people=people)
-    outcome.notes += [f"{len(withdrawn)} videos withdrawn by the opt-out list"] if withdrawn else []
+    outcome.notes += _apply_opt_outs(campaign)
     return outcome
+
+
+def _apply_opt_outs(campaign: Campaign) -> list[str]:
+    """Withdraw what the opt-out list forbids; who is in a video matters only where there are players on it."""
+    study = campaign.study
+    opt_outs = renewed(study, campaign.opt_outs)
+    notes: list[str] = []
+    people: dict[str, str] = {}
+    if opt_outs.names_players:
+        notes += identify(study).notes
+        people = declared_people(study)
+    withdrawn = withdraw_opted_out(study, opt_outs, people=people)
+    return [*notes, f"{len(withdrawn)} videos withdrawn by the opt-out list"] if withdrawn else notes
 
 
 def _tell_news(news: ListingNews, outcome: Outcome) -> None:
@@ -37,9 +49,10 @@ def to_recheck(study: Study) -> int:
 
 
 def settle(campaign: Campaign) -> Outcome:
-    """Say who is in the videos, delete the files that the retention rule no longer keeps, and what comes next."""
+    """Say who is in the videos, withdraw who should not be, delete what is no longer kept, and tell what comes next."""
     study = campaign.study
     outcome = Outcome(stage="collect", notes=list(identify(study).notes))
+    outcome.notes += _apply_opt_outs(campaign)
     freed = apply_retention(study)
     outcome.notes += [f"{freed / 1e9:.3f} GB of video files deleted"] if freed else []
     outcome.notes += [f"ended by {campaign.quota.why_spent}"] if campaign.quota.is_spent else []

@@ -76,6 +76,15 @@ def declared_people(study: Study) -> dict[str, str]:
     return {row["video_id"]: row["person_id"] for row in identity_rows(study) if row["person_id"]}
 
 
+def check_people(study: Study) -> None:
+    """Look for mistakes in what people wrote about people, before a night is spent on downloads.
+
+    Raises ``ConfigError`` for a players file or review.csv that can't be understood, a person whom the players file
+    does not have, and results tables that are not there.
+    """
+    current_part(study)
+
+
 def match_outcomes(study: Study) -> dict[str, MatchOutcome]:
     """Return how the match of each video's player ended, where it is known."""
     return {

@@ -32,16 +32,10 @@ name = "{name}"
 kind = "list"
 path = "private/sources.csv"
 
-# Match results, from which win or loss is told (docs/identify.md); repeat the table for each file.
-# [[matches]]
-# path = "private/atp_matches_2024.csv"
-# layout = "sackmann"
-# licence = "CC BY-NC-SA 4.0"
-
-# Manners toward one host that differ from [manners].
-# [[hosts]]
-# name = "example.org"
-# videos_per_minute = 60
+# Match results, from which win or loss is told (docs/identify.md); one table [[matches]] for each file:
+#   path = "private/atp_matches_2024.csv"  layout = "sackmann"  licence = "CC BY-NC-SA 4.0"
+# Manners toward one host that differ from those of the section manners; one table [[hosts]] for each:
+#   name = "example.org"  videos_per_minute = 60
 """
 
 

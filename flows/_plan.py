@@ -6,15 +6,13 @@ from dataclasses import dataclass
 
 from flows._stages import PERCEPTION_STAGES, Part, differences, segments_part, video_parts
 from flows._study import Study
-from flows._withdrawals import withdrawn_videos
+from flows._withdrawals import COPY, withdrawn_videos
+from media.store import MediaStore
 from schema.arrow import CANDIDATES, DISPOSALS, DUPLICATES, PROXIES, TASKS, VIDEOS
 from schema.errors import UsageError
 from schema.records import Candidate, VideoRecord
 from schema.rows import candidates_from_rows, videos_from_rows
 from schema.tables import STUDY_KEY
-
-COPY = "copy"
-"""Link of a duplicate that shows the same pictures, in the table duplicates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,15 +33,21 @@ def study_videos(study: Study) -> list[VideoRecord]:
 
 
 def disposed_videos(study: Study) -> set[str]:
-    """Return the videos whose file the study's retention rule has deleted: what was made of them stays."""
-    return set(study.store.read(DISPOSALS)["video_id"].to_pylist())
+    """Return the videos whose file the study's retention rule has deleted: what was made of them stays.
+
+    One whose file somebody put back is none of them: its parts can be made anew, until the rule deletes it again.
+    """
+    rows = study.store.read(DISPOSALS).select(["video_id", "sha256"]).to_pylist()
+    held = MediaStore(study.layout).digests() if rows else set()
+    return {row["video_id"] for row in rows if row["sha256"] not in held}
 
 
 def poorer_videos(study: Study) -> set[str]:
-    """Return the videos of which the study holds a better copy, as they were last compared."""
+    """Return the videos of which the study holds a better copy that was not withdrawn, as they were last compared."""
     parts = [name for name in study.store.parts(DUPLICATES) if name.key == STUDY_KEY]
     rows = [row for name in parts for row in study.store.read_part(DUPLICATES, name.key, name.digest).to_pylist()]
-    return {row["video_id"] for row in rows if row["link"] == COPY}
+    withdrawn = withdrawn_videos(study)
+    return {row["video_id"] for row in rows if row["link"] == COPY and row["kept_video_id"] not in withdrawn}
 
 
 def study_video(study: Study, video_id: str) -> VideoRecord:
@@ -130,6 +134,8 @@ def explain(study: Study, key: str) -> list[Explanation]:
 def _explain(study: Study, part: Part) -> Explanation:
     current = is_current(study, part)
     why = "made from the same inputs and settings" if current else _why_not(study, part)
+    if not current and part.spec is not CANDIDATES and part.key in disposed_videos(study):
+        why += "; it can't be made anew: the video file was deleted (collect.retain)"
     return Explanation(table=part.spec.name, key=part.key, digest=part.digest, current=current, why=why)
 
 

@@ -29,6 +29,8 @@ QUIET = {
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
     # the ledger and the parts are the results; Prefect keeps none
     "PREFECT_RESULTS_PERSIST_BY_DEFAULT": "false",
+    # a task that waits for its host's turn looks again this often: Prefect's own 10 s leave the host idle
+    "PREFECT_SERVER_TASKS_TAG_CONCURRENCY_SLOT_WAIT_SECONDS": "1",
     # a pull every ten minutes is 52,000 runs a year; Prefect deletes old ones (after 90 days) only when it is told to
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
 }

@@ -8,7 +8,7 @@ from drawing.overlays import overlay_frames
 from drawing.people import Background, people_by_frame
 from drawing.sheets import Moment, contact_sheet
 from drawing.views import person_crop
-from flows._plan import is_current, study_video
+from flows._plan import disposed_videos, is_current, study_video
 from flows._stages import video_parts
 from flows._study import Study
 from flows._videos import read_video_part
@@ -27,13 +27,18 @@ MOMENTS = 8
 def preview_video(study: Study, video_id: str, *, background: str) -> list[Path]:
     """Draw the overlay film and the contact sheet of one video; returns the files.
 
-    Raises ``UsageError`` for an unknown background, an unknown video, or one that is not proposed yet.
+    Raises ``UsageError`` for an unknown background, an unknown video, or one that is not proposed yet or has no file.
     """
     if background not in tuple(Background):
         raise UsageError(f"no background {background!r}; there are {', '.join(Background)}")
     video = study_video(study, video_id)
     if not is_current(study, video_parts(study, video)[CANDIDATES.name]):
         raise UsageError(f"{video_id} has no current candidates; `pressroom propose` makes them")
+    if video_id in disposed_videos(study):
+        raise UsageError(
+            f"{video_id} can't be drawn: its video file was deleted (collect.retain); put it back into media/ from a "
+            "backup"
+        )
     chosen = Background(background)
     folder = study.layout.previews
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -11,7 +11,7 @@ from flows._identity import declared_people, identify, match_outcomes
 from flows._leases import waited_lease
 from flows._outcome import Outcome, record_run
 from flows._perception import split_dropped, write_part
-from flows._plan import is_current, study_videos
+from flows._plan import disposed_videos, is_current, study_videos
 from flows._stages import release_document, segments_part, video_parts
 from flows._study import Study, read_people
 from flows._videos import read_video_part
@@ -85,11 +85,19 @@ def adjudicate(study: Study) -> None:
 def _check_perceived(study: Study, videos: list[VideoRecord]) -> None:
     answered = {answer.anchor.video_id for answer in annotations_from_rows(study.store.read(ANNOTATIONS))}
     waiting = [v.video_id for v in videos if v.video_id in answered and not _has_people(study, v)]
-    if waiting:
+    if not waiting:
+        return
+    gone = sorted(disposed_videos(study).intersection(waiting))
+    if gone:
         raise UsageError(
-            f"{len(waiting)} of the {len(answered)} videos with answers are not perceived with today's settings "
-            f"({waiting[0]} is one); `pressroom perceive` comes before `pressroom publish`"
+            f"{len(gone)} of the {len(answered)} videos with answers are not perceived with today's settings "
+            f"({gone[0]} is one), and their files were deleted (collect.retain): set back what `pressroom explain` "
+            "says has changed, or put their files back into media/ from a backup"
         )
+    raise UsageError(
+        f"{len(waiting)} of the {len(answered)} videos with answers are not perceived with today's settings "
+        f"({waiting[0]} is one); `pressroom perceive` comes before `pressroom publish`"
+    )
 
 
 def _has_people(study: Study, video: VideoRecord) -> bool:

@@ -1,29 +1,59 @@
 """How long video files are kept: the study's rule decides when they go, and a row says that they went."""
 
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from math import inf
+from pathlib import Path
 
-from flows._plan import disposed_videos, is_current, poorer_videos, study_videos, to_push
-from flows._publication import published_release
+from flows._leases import lease
+from flows._plan import disposed_videos, is_current, poorer_videos, study_videos
+from flows._publication import study_releases
 from flows._stages import PERCEPTION_STAGES, fingerprint_part, video_parts
 from flows._study import Study
 from media.store import MediaStore
-from schema.arrow import CANDIDATES, DISPOSALS, PROXIES
+from schema.arrow import ANNOTATIONS, CANDIDATES, DISPOSALS, PROXIES, RUNS, TASKS, TableSpec
 from schema.records import VideoRecord
-from schema.rows import table_of
+from schema.rows import Row, table_of
+from schema.tables import STUDY_KEY
+
+MADE = (*PERCEPTION_STAGES, CANDIDATES)
+"""What is made of a video before its questions are asked."""
 
 
 def apply_retention(study: Study) -> int:
-    """Delete the video files that the study's rule no longer keeps; returns the bytes that were freed.
+    """Delete the files that the study's rule no longer keeps; returns the bytes that were freed.
 
-    The row is written first: a file that is missing without a row is damage, one that is there with a row is deleted
-    by the next call.
+    A video goes with its browser copy and its previews. The row is written first: a file that is missing without a row
+    is damage, one that is there with a row is deleted by the next call. Does nothing where another runner is at it.
     """
     rule = study.config.collect.retain
+    if rule == "forever":
+        return 0
+    with lease(study.layout, "retain", STUDY_KEY) as held:
+        if not held:
+            return 0
+        videos = list(_may_go(study, rule=rule))
+        _record(study, videos, rule=rule)
+        freed = sum(MediaStore(study.layout).remove(video.sha256) for video in videos)
+        gone = disposed_videos(study)
+        return freed + sum(_deleted(path) for path in (*_pictures(study, gone), *_answered_clips(study, gone)))
+
+
+def cannot_be_redone(study: Study) -> list[VideoRecord]:
+    """List the videos that today's settings would perceive anew, were their files not deleted."""
     gone = disposed_videos(study)
-    new = [] if rule == "forever" else [v for v in _may_go(study, rule=rule) if v.video_id not in gone]
+    if not gone:
+        return []
+    poorer = poorer_videos(study) if study.config.duplicates.skip_poorer else set()
+    waiting = (video for video in study_videos(study) if video.video_id in gone - poorer)
+    return [video for video in waiting if not _is_current(study, video, PERCEPTION_STAGES)]
+
+
+def _record(study: Study, videos: list[VideoRecord], *, rule: str) -> None:
+    recorded = set(study.store.read(DISPOSALS)["video_id"].to_pylist())
     now_ns = time.time_ns()
-    rows = [
+    rows: list[Row] = [
         {
             "video_id": video.video_id,
             "sha256": video.sha256,
@@ -31,33 +61,85 @@ def apply_retention(study: Study) -> int:
             "rule": rule,
             "disposed_ns": now_ns,
         }
-        for video in new
+        for video in videos
+        if video.video_id not in recorded
     ]
     study.store.append(DISPOSALS, table_of(DISPOSALS, rows))
-    gone |= {video.video_id for video in new}
-    return sum(_delete(study, video) for video in study_videos(study) if video.video_id in gone)
 
 
 def _may_go(study: Study, *, rule: str) -> Iterator[VideoRecord]:
-    """Yield the videos of which nothing more is to be made: poorer copies, and those that are through."""
-    poorer = poorer_videos(study)
-    waiting = {video.video_id for video, _ in to_push(study)}
-    is_through = rule == "features_only" or published_release(study) is not None
+    """Yield the videos that are there and of which nothing more is to be made: poorer copies, and those through."""
+    gone = disposed_videos(study)
+    poorer = poorer_videos(study) if study.config.duplicates.skip_poorer else set()
+    asked = set(study.store.read(TASKS)["candidate_id"].to_pylist())
+    released_ns = _released_ns(study)
     for video in study_videos(study):
-        if not is_current(study, fingerprint_part(study, video)):
+        if video.video_id in gone or not is_current(study, fingerprint_part(study, video)):
             continue
-        parts = video_parts(study, video)
-        is_made = all(is_current(study, parts[spec.name]) for spec in (*PERCEPTION_STAGES, CANDIDATES))
-        if video.video_id in poorer or (is_through and is_made and video.video_id not in waiting):
+        is_through = _is_asked(study, video, asked) and (
+            rule == "features_only" or _made_ns(study, video) <= released_ns
+        )
+        if is_through or video.video_id in poorer:
             yield video
 
 
-def _delete(study: Study, video: VideoRecord) -> int:
-    """Delete a video's file and its browser copy, which shows the same picture; returns the bytes freed."""
-    film = study.store.part_path(PROXIES, video.video_id, video_parts(study, video)[PROXIES.name].digest)
-    freed = MediaStore(study.layout).remove(video.sha256)
-    film = film.with_suffix(".mp4")
-    if film.exists():
-        freed += film.stat().st_size
-        film.unlink()
-    return freed
+def _released_ns(study: Study) -> float:
+    """Return when the newest release began to be built, Unix time in ns; below all times where there is none."""
+    if not study_releases(study):
+        return -inf
+    times = (row["started_ns"] for row in study.store.read(RUNS).to_pylist() if row["stage"] == "publish")
+    return max(times, default=-inf)
+
+
+def _made_ns(study: Study, video: VideoRecord) -> int:
+    """Return when the newest of a video's parts was written, Unix time in ns."""
+    parts = video_parts(study, video)
+    paths = (study.store.part_path(spec, video.video_id, parts[spec.name].digest) for spec in MADE)
+    return max(path.stat().st_mtime_ns for path in paths)
+
+
+def _is_current(study: Study, video: VideoRecord, specs: Iterable[TableSpec]) -> bool:
+    parts = video_parts(study, video)
+    return all(is_current(study, parts[spec.name]) for spec in specs)
+
+
+def _is_asked(study: Study, video: VideoRecord, asked: set[str]) -> bool:
+    """Tell whether everything was made of a video, and its candidates are on the reviewing page."""
+    if not _is_current(study, video, MADE):
+        return False
+    part = video_parts(study, video)[CANDIDATES.name]
+    rows = study.store.read_part(part.spec, part.key, part.digest, columns=["candidate_id"])
+    return asked.issuperset(rows["candidate_id"].to_pylist())
+
+
+def _pictures(study: Study, gone: set[str]) -> Iterator[Path]:
+    """Yield the browser copies and the previews of deleted videos: they show the same person."""
+    for path in study.layout.table(PROXIES).glob("*.mp4"):
+        if path.name.partition(".")[0] in gone:
+            yield path
+    for path in study.layout.previews.glob("*-picture.*"):
+        if path.name.removesuffix(f"-picture{path.suffix}") in gone:
+            yield path
+
+
+def _answered_clips(study: Study, gone: set[str]) -> Iterator[Path]:
+    """Yield the review clips of deleted videos whose questions are answered, and whose answers a release has had."""
+    released_ns = _released_ns(study)
+    people: defaultdict[str, set[str]] = defaultdict(set)
+    newest_ns: dict[str, int] = {}
+    for row in study.store.read(ANNOTATIONS).select(["candidate_id", "annotator_id", "answered_ns"]).to_pylist():
+        people[row["candidate_id"]].add(row["annotator_id"])
+        newest_ns[row["candidate_id"]] = max(row["answered_ns"], newest_ns.get(row["candidate_id"], 0))
+    for row in study.store.read(TASKS).select(["candidate_id", "video_id"]).to_pylist():
+        is_answered = len(people[row["candidate_id"]]) >= study.config.annotate.answers_per_task
+        if row["video_id"] in gone and is_answered and newest_ns[row["candidate_id"]] <= released_ns:
+            yield study.layout.served / "clips" / f"{row['candidate_id']}.mp4"
+
+
+def _deleted(path: Path) -> int:
+    try:
+        byte_count = path.stat().st_size
+        path.unlink()
+    except FileNotFoundError:
+        return 0
+    return byte_count

@@ -16,6 +16,7 @@ from flows._plan import study_videos, to_perceive, to_propose, to_push
 from flows._prefect import connect
 from flows._progress import showing
 from flows._publication import published_release
+from flows._retention import cannot_be_redone
 from flows._study import Study
 from schema.errors import PipelineError
 from schema.tables import STUDY_KEY
@@ -41,14 +42,17 @@ def _gather(study: Study, outcome: Outcome, *, full: bool = False) -> int:
     return waiting
 
 
-def _to_perceive(study: Study) -> int:
+def _to_perceive(study: Study, outcome: Outcome) -> int:
+    stuck = len(cannot_be_redone(study))
+    if stuck:
+        outcome.notes.append(f"{stuck} videos keep what was made of them: their files were deleted (collect.retain)")
     return len(to_perceive(study, study_videos(study))) + int(not has_current_duplicates(study))
 
 
 STAGES: dict[str, Stage] = {
     "collect": Stage(flow="flows.collect:collect_flow", waiting=_gather),
     "recheck": Stage(flow="flows.collect:recheck_flow", waiting=lambda study, _: to_recheck(study)),
-    "perceive": Stage(flow="flows.perceive:perceive_flow", waiting=lambda study, _: _to_perceive(study)),
+    "perceive": Stage(flow="flows.perceive:perceive_flow", waiting=_to_perceive),
     "propose": Stage(
         flow="flows.propose:propose_flow", waiting=lambda study, _: len(to_propose(study, study_videos(study)))
     ),

@@ -5,8 +5,9 @@ the digest of its weights. Nothing is computed to know a digest, so a listing te
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from flows._study import Study
 from schema.arrow import (
@@ -27,6 +28,9 @@ from schema.arrow import (
 from schema.records import VideoRecord
 from schema.tables import STUDY_KEY, digest_of
 from schema.taxonomy import Taxonomy
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 STAGE_VERSIONS = {
     "frames": 1,
@@ -56,11 +60,12 @@ class Part:
     spec: TableSpec
     key: str
     document: Document
+    digest: str = field(init=False)
+    """The digest in the part's file name."""
 
-    @property
-    def digest(self) -> str:
-        """The digest in the part's file name."""
-        return digest_of(self.document)
+    def __post_init__(self) -> None:
+        """Digest the document, once."""
+        object.__setattr__(self, "digest", digest_of(self.document))
 
 
 def _document(stage: str, *, inputs: Document, settings: Document, back_end: Document | None = None) -> Document:
@@ -73,38 +78,48 @@ def _document(stage: str, *, inputs: Document, settings: Document, back_end: Doc
     }
 
 
+@lru_cache(maxsize=64)
+def _settings(section: "DataclassInstance") -> Document:
+    """Write a section of the study file as a table, once: a study has thousands of videos. Nobody may change it."""
+    return asdict(section)
+
+
 def video_parts(study: Study, video: VideoRecord) -> dict[str, Part]:
     """Return the parts of one video by table name, in the order of the stages."""
-    config = study.config
-    frames = _document("frames", inputs={"video": video.sha256}, settings={})
-    shots = _document(
-        "shots",
-        inputs={"frames": digest_of(frames)},
-        settings=asdict(config.shots),
-        back_end=study.back_ends["shots"],
+    name = f"{video.sha256} {video.video_id}"
+    if name not in study.parts:
+        study.parts[name] = _video_parts(study, video)
+    return study.parts[name]
+
+
+def _video_parts(study: Study, video: VideoRecord) -> dict[str, Part]:
+    config, key = study.config, video.video_id
+    back_ends = study.back_ends
+    taxonomy = taxonomy_digest(study.taxonomy)
+    frames = _video_part(FRAMES, key, inputs={"video": video.sha256}, settings={})
+    after_frames = {"frames": frames.digest}
+    shots = _video_part(SHOTS, key, inputs=after_frames, settings=_settings(config.shots), back_end=back_ends["shots"])
+    tracks = _video_part(
+        TRACKS, key, inputs={"shots": shots.digest}, settings=_settings(config.tracks), back_end=back_ends["tracks"]
     )
-    tracks = _document(
-        "tracks",
-        inputs={"shots": digest_of(shots)},
-        settings=asdict(config.tracks),
-        back_end=study.back_ends["tracks"],
+    keypoints = _video_part(
+        KEYPOINTS,
+        key,
+        inputs={"tracks": tracks.digest},
+        settings=_settings(config.keypoints),
+        back_end=back_ends["keypoints"],
     )
-    keypoints = _document(
-        "keypoints",
-        inputs={"tracks": digest_of(tracks)},
-        settings=asdict(config.keypoints),
-        back_end=study.back_ends["keypoints"],
-    )
-    proxies = _document("proxies", inputs={"frames": digest_of(frames)}, settings=asdict(config.proxies))
-    candidates = _document(
-        "candidates",
-        inputs={"keypoints": digest_of(keypoints), "taxonomy": taxonomy_digest(study.taxonomy)},
-        settings=asdict(config.proposals),
-    )
-    documents = zip(
-        (*PERCEPTION_STAGES, CANDIDATES), (frames, shots, tracks, keypoints, proxies, candidates), strict=True
-    )
-    return {spec.name: Part(spec=spec, key=video.video_id, document=document) for spec, document in documents}
+    proxies = _video_part(PROXIES, key, inputs=after_frames, settings=_settings(config.proxies))
+    made_of = {"keypoints": keypoints.digest, "taxonomy": taxonomy}
+    candidates = _video_part(CANDIDATES, key, inputs=made_of, settings=_settings(config.proposals))
+    return {part.spec.name: part for part in (frames, shots, tracks, keypoints, proxies, candidates)}
+
+
+def _video_part(
+    spec: TableSpec, key: str, *, inputs: Document, settings: Document, back_end: Document | None = None
+) -> Part:
+    document = _document(spec.name, inputs=inputs, settings=settings, back_end=back_end)
+    return Part(spec=spec, key=key, document=document)
 
 
 def segments_part(study: Study, videos: Iterable[VideoRecord]) -> Part:
@@ -164,6 +179,7 @@ def release_document(
     )
 
 
+@lru_cache(maxsize=8)
 def taxonomy_digest(taxonomy: Taxonomy) -> str:
     """Digest a taxonomy's content."""
     return digest_of(asdict(taxonomy))

@@ -1,6 +1,6 @@
 """One study, opened: its configuration, its folders, its tables and its key."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,8 @@ class Study:
     """The pseudonym key."""
     back_ends: dict[str, dict[str, Any]]
     """Name, settings and weights of each stage's back end, for the digests of parts."""
+    parts: dict[str, dict[str, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """The parts of each video, by the file's sha256 and the video's id, as ``flows._stages`` works them out once."""
 
     @property
     def file(self) -> Path:

@@ -75,6 +75,13 @@ class MediaStore:
             )
         return held
 
+    def digests(self) -> set[str]:
+        """Return the digests of all videos that are there, from a listing alone."""
+        if not self._folder.is_dir():
+            return set()
+        names = (path.name.partition(".")[0] for path in self._folder.iterdir())
+        return {name for name in names if _DIGEST.fullmatch(name)}
+
     def remove(self, sha256: str) -> int:
         """Delete a video; returns the bytes that were freed, 0 where it is gone already."""
         held = self._find(sha256)

@@ -23,6 +23,7 @@ SOURCES = TableSpec(
             column("uploaded_on", pa.string(), "Date of upload, YYYY-MM-DD", nullable=True),
             column("announced_duration_ns", pa.int64(), "Length that the platform announces, ns", nullable=True),
             column("format", pa.string(), "What was chosen and got: the platform's format, codec, size", nullable=True),
+            column("channel_links", pa.string(), "Links of the channel, with spaces between them", nullable=True),
         ]
     ),
 )
@@ -60,7 +61,11 @@ VISITS = TableSpec(
             column("detail", pa.string(), "Why, in words"),
             column("item_count", pa.int64(), "Items seen"),
             column("new_count", pa.int64(), "Items that were new"),
-            column("page_state", pa.string(), "What the lister wants back: ETag and date of a feed, count of a playlist; JSON"),
+            column(
+                "page_state",
+                pa.string(),
+                "What the lister wants back: ETag and date of a feed, count of a playlist; JSON",
+            ),
         ]
     ),
 )

@@ -68,7 +68,11 @@ class Served:
     def ask(self, path: str, **document: object) -> Any:
         """Post to Prefect's API; a server on SQLite that is busy with writing answers 503 now and then."""
         for _ in range(40):
-            answer = httpx.post(f"{self.url}/api{path}", json=document, timeout=60)
+            try:
+                answer = httpx.post(f"{self.url}/api{path}", json=document, timeout=60)
+            except httpx.ConnectError as error:
+                self._reader.join(10)
+                raise AssertionError(f"Prefect's server is gone; serve said {self.said}") from error
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                 break
             time.sleep(0.5)

@@ -53,7 +53,7 @@ def facts_of(info: Mapping[str, Any]) -> Facts:
         title=_text(info.get("title")),
         description=_text(info.get("description")),
         channel=_text(info.get("channel") or info.get("uploader")),
-        channel_link=_text(info.get("channel_url") or info.get("uploader_url")),
+        channel_links=tuple(link for key in ("channel_url", "uploader_url") if (link := _text(info.get(key)))),
         uploaded_on=_date(info),
         duration_ns=_ns(info.get("duration")),
         height_px=_whole(info.get("height")),

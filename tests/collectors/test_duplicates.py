@@ -84,27 +84,28 @@ def library(tmp_path_factory) -> Library:
     return films
 
 
+@pytest.fixture(scope="module")
+def links(library) -> list[CopyLink]:
+    return library.copies()
+
+
 @pytest.mark.parametrize("name", TRANSFORMS)
-def test_a_transformed_copy_is_found_where_it_lies(library, name):
+def test_a_transformed_copy_is_found_where_it_lies(links, name):
     take = TRANSFORMS[name]
-    links = [link for link in library.copies() if {link.first, link.second} == {"speaker0", name}]
-    assert len(links) == 1
-    link = links[0]
+    (link,) = [link for link in links if {link.first, link.second} == {"speaker0", name}]
     speed = link.speed if link.second == name else 1 / link.speed
     offset_s = link.offset_s if link.second == name else -link.offset_s / link.speed
     assert speed == pytest.approx(take.speed, abs=0.01)
     assert offset_s == pytest.approx(take.trim_s, abs=0.3)
 
 
-def test_nobody_else_in_the_same_room_is_a_copy(library):
+def test_nobody_else_in_the_same_room_is_a_copy(links):
     showings = {"speaker0", *TRANSFORMS}
-    false = [link for link in library.copies() if not {link.first, link.second} <= showings]
-    assert false == []
+    assert [link for link in links if not {link.first, link.second} <= showings] == []
 
 
-def test_the_order_of_the_videos_does_not_matter(library):
-    names = [str(name) for name in library.brightness]
-    assert library.copies(*reversed(names)) == library.copies(*names)
+def test_the_order_of_the_videos_does_not_matter(library, links):
+    assert library.copies(*reversed(list(library.brightness))) == links
 
 
 def test_only_videos_that_met_are_compared_picture_by_picture(library):

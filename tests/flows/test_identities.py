@@ -60,6 +60,7 @@ def collected(study: Study, titles: dict[str, tuple[str, str]], *, person: str |
             "uploaded_on": day or None,
             "announced_duration_ns": None,
             "format": None,
+            "channel_links": None,
         }
         for video_id, (title, day) in titles.items()
     ]

@@ -7,9 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from releases.splits import SPLITS, SplitsConfig, assign_splits, read_splits_lock, splits_lock_text
+from releases.config import ReleaseConfig
+from releases.selection import select_segments
+from releases.splits import (
+    SPLITS,
+    SplitsConfig,
+    assign_splits,
+    read_splits_lock,
+    recordings_of,
+    splits_lock_text,
+)
 from schema.errors import ConfigError, InvalidReleaseError
-from tests.releases.release_data import subject
+from tests.releases.release_data import make_inputs, subject, video
 
 CONFIG = SplitsConfig()
 COUNTS = st.dictionaries(st.integers(0, 60).map(subject), st.integers(1, 50), max_size=30)
@@ -84,3 +93,35 @@ def test_the_lock_file_round_trips_and_refuses_damage(tmp_path: Path) -> None:
         lock.write_text(damage)
         with pytest.raises(InvalidReleaseError, match="line"):
             read_splits_lock(lock)
+
+
+LINKS = st.lists(st.tuples(st.integers(0, 11), st.integers(0, 15)), max_size=12)
+
+
+@given(LINKS, st.lists(st.one_of(st.none(), st.integers(0, 8)), min_size=12, max_size=12))
+def test_copies_and_recordings_of_one_event_never_fall_into_two_splits(
+    links: list[tuple[int, int]], people: list[int | None]
+) -> None:
+    """Some links lead through videos that are not in the release; some videos have nobody known in them."""
+    linked = [(video(one), video(other)) for one, other in links]
+    selection = select_segments(make_inputs(video_subjects=people, linked_videos=linked), ReleaseConfig(name="demo"))
+    recording_of = recordings_of([video(n) for n in range(12)], linked)
+    splits: dict[str, set[str]] = {}
+    for row in selection.segments:
+        splits.setdefault(recording_of[row["video_id"]], set()).add(row["split"])
+    assert all(len(sides) == 1 for sides in splits.values())
+    assert all(recording_of[one] == recording_of[other] for one, other in linked)
+
+
+def test_copies_whose_people_are_locked_apart_are_refused() -> None:
+    inputs = make_inputs(
+        video_subjects=[1, 2],
+        linked_videos=[(video(0), video(1))],
+        earlier_splits={subject(1): "train", subject(2): "test"},
+    )
+    with pytest.raises(InvalidReleaseError, match="copies"):
+        select_segments(inputs, ReleaseConfig(name="demo"))
+
+
+def test_videos_without_links_are_their_own_recordings() -> None:
+    assert recordings_of([video(1), video(2)], []) == {video(1): video(1), video(2): video(2)}
