@@ -51,10 +51,10 @@ import yt_dlp
 folder, links = sys.argv[1], json.loads(sys.argv[2])
 options = {"quiet": True, "noprogress": True, "no_warnings": True, "cachedir": False, "format": "best",
            "outtmpl": folder + "/%(id)s.%(ext)s"}
-started = time.perf_counter()
+started, busy_s = time.perf_counter(), time.process_time()
 with yt_dlp.YoutubeDL(options) as downloader:
     downloader.download(links)
-print(time.perf_counter() - started)
+print(time.perf_counter() - started, time.process_time() - busy_s)
 """
 LOOP = """
 import sys, time
@@ -62,12 +62,12 @@ from concurrent.futures import ThreadPoolExecutor
 import collectors.ytdlp.download, media.verify
 from flows._collection import Campaign
 from flows._study import open_study
-started = time.perf_counter()
+started, busy_s = time.perf_counter(), time.process_time()
 campaign = Campaign(open_study(sys.argv[1]))
 campaign.refresh()
 with ThreadPoolExecutor(2) as workers:
     assert all(outcome.done == 1 for outcome in workers.map(campaign.collect, campaign.due()))
-print(time.perf_counter() - started)
+print(time.perf_counter() - started, time.process_time() - busy_s)
 """
 PREFECT = """
 import json, sys, time
@@ -79,9 +79,9 @@ try:
     connect(study.layout)
     import collectors.ytdlp.download, media.verify
     from flows.collect import collect_flow
-    started = time.perf_counter()
+    started, busy_s = time.perf_counter(), time.process_time()
     assert collect_flow(sys.argv[1]).done == len(json.loads(sys.argv[2]))
-    print(time.perf_counter() - started)
+    print(time.perf_counter() - started, time.process_time() - busy_s)
 finally:
     stop_prefect(study.layout)
 """
@@ -168,8 +168,8 @@ def mirror(folder: Path, link_mbit: int) -> Iterator[list[str]]:
         process.join()
 
 
-def measure(script: str, links: list[str]) -> float:
-    """Get the links into a new folder, and return the seconds that it took."""
+def measure(script: str, links: list[str]) -> tuple[float, float]:
+    """Get the links into a new folder; returns the seconds that it took, and those of the processor."""
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "study.toml").write_text(STUDY)
         (Path(folder) / "links.txt").write_text("\n".join(links))
@@ -179,7 +179,8 @@ def measure(script: str, links: list[str]) -> float:
         done = subprocess.run(command, check=False, env=environment, capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(done.stderr)
-        return float(done.stdout.split()[-1])
+        wall_s, processor_s = done.stdout.split()[-2:]
+        return float(wall_s), float(processor_s)
 
 
 def main() -> None:
@@ -192,15 +193,15 @@ def main() -> None:
     parser.add_argument("--way", action="append", choices=WAYS, help="leave the others out")
     options = parser.parse_args()
     ways = options.way or list(WAYS)
-    print(f"{'link':>14} " + "".join(f"{way + ' s':>16}{'ratio':>7}" for way in ways), flush=True)
+    print(f"{'link':>14} " + "".join(f"{way + ' s':>16}{'ratio':>7}{'processor s':>13}" for way in ways), flush=True)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         make_mirror(folder, videos=options.videos, megabytes=options.megabytes)
         for link_mbit in options.link or (100, 1000, 0):
             with mirror(folder, link_mbit) as links:
                 rounds = [[measure(WAYS[way], links) for way in ways] for _ in range(options.rounds)]
-            spent = [median(way) for way in zip(*rounds, strict=True)]
-            cells = "".join(f"{seconds:>16.1f}{seconds / spent[0]:>7.2f}" for seconds in spent)
+            spent = [tuple(map(median, zip(*way, strict=True))) for way in zip(*rounds, strict=True)]
+            cells = "".join(f"{wall_s:>16.1f}{wall_s / spent[0][0]:>7.2f}{busy_s:>13.1f}" for wall_s, busy_s in spent)
             print(f"{f'{link_mbit} Mbit/s' if link_mbit else 'unlimited':>14} {cells}", flush=True)
 
 

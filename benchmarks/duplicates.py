@@ -7,7 +7,8 @@ Copies: every video of the folder is cut into parts of equal length, which are t
 room, camera and people at another time. Each part is shown again under each transform, and every showing is compared
 with every part. The folder is ``../shared/media/videos`` where it is there; else painted rooms are compared.
 The picture hash is imagehash's ``phash`` once a second; its score is the share of seconds within 10 of 64 bits at the
-best offset, and its threshold is set as favourably as can be: just above its best false pair.
+best offset, and its threshold is set as favourably as can be: just above its best false pair. It is left out where
+imagehash is not installed (``pip install imagehash``).
 
 Growth: invented gestures at 3 a second; 20 videos are copies of others (5 s trimmed, half at 1.05 times the speed).
 Each count runs in a process of its own.
@@ -22,11 +23,14 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from collectors.duplicates import CopyLink, find_copies
 from collectors.fingerprints import GRID, RATE_HZ, Fingerprint, motion_of, movement_of
@@ -112,15 +116,17 @@ def paint_parts(folder: Path, *, length_s: int) -> list[Path]:
 
 
 def phashes(path: Path) -> npt.NDArray[np.bool_]:
-    """Return imagehash's 64 bits of one picture a second."""
+    """Return imagehash's 64 bits of one picture a second; none where imagehash is not installed."""
     import av
-    import imagehash
 
+    if find_spec("imagehash") is None:
+        return np.zeros((1, 64), dtype=np.bool_)
+    imagehash = import_module("imagehash")
     found, due_s = [], 0.0
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
             if frame.time is not None and frame.time >= due_s:
-                found.append(imagehash.phash(frame.to_image()).hash.ravel())
+                found.append(imagehash.phash(Image.fromarray(frame.to_ndarray(format="rgb24"))).hash.ravel())
                 due_s += 1
     return np.array(found)
 
@@ -158,7 +164,8 @@ def measure_copies(parts: list[Path], folder: Path, *, length_s: int) -> None:
         print(f"{transform:20} {_share([hit for hit, _ in hits]):>12} {_share([hit for _, hit in hits]):>12}")
     every = [hit for hits in by_transform.values() for hit in hits]
     print(f"{'all':20} {_share([hit for hit, _ in every]):>12} {_share([hit for _, hit in every]):>12}")
-    print(f"best false pair of phash: {best_false:.2f} of the seconds alike")
+    if find_spec("imagehash") is not None:
+        print(f"best false pair of phash: {best_false:.2f} of the seconds alike")
 
 
 def _share(hits: list[bool]) -> str:

@@ -5,7 +5,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from annotation.adjudicate import adjudicate_annotations
+from annotation.adjudicate import STAGE, adjudicate_annotations
 from flows._duplicates import linked_videos
 from flows._identity import declared_people, identify, match_outcomes
 from flows._leases import waited_lease
@@ -15,15 +15,16 @@ from flows._plan import disposed_videos, is_current, study_videos
 from flows._stages import release_document, segments_part, video_parts
 from flows._study import Study, read_people
 from flows._videos import read_video_part
+from flows._withdrawals import withdrawn_videos
 from perception.players import choose_players
 from releases.build import ReleaseConfig, ReleaseInputs, build_release
 from releases.build import is_current as release_is_current
 from releases.privacy import ForbiddenStrings
 from releases.splits import read_splits_lock
 from schema.arrow import ANNOTATIONS, KEYPOINTS, SOURCES, TASKS, TRACKS
-from schema.errors import InvalidReleaseError, UsageError
+from schema.errors import DropReason, InvalidReleaseError, UsageError
 from schema.privacy import make_subject_id
-from schema.records import Track, VideoId, VideoRecord
+from schema.records import Dropped, Track, VideoId, VideoRecord
 from schema.rows import annotations_from_rows, segments_to_rows, tasks_from_rows, tracks_from_rows, videos_to_rows
 from schema.tables import STUDY_KEY, digest_of
 
@@ -69,9 +70,11 @@ def adjudicate(study: Study) -> None:
         video = perceived.get(video_id)
         return tracks_from_rows(read_video_part(study, video, TRACKS)) if video else []
 
+    answers = annotations_from_rows(study.store.read(ANNOTATIONS))
+    withdrawn = withdrawn_videos(study)
     segments, dropped = split_dropped(
         adjudicate_annotations(
-            annotations_from_rows(study.store.read(ANNOTATIONS)),
+            (answer for answer in answers if answer.anchor.video_id not in withdrawn),
             tasks=tasks_from_rows(study.store.read(TASKS)),
             tracks_of=tracks_of,
             sha256s={v.video_id: v.sha256 for v in perceived.values()},
@@ -79,6 +82,10 @@ def adjudicate(study: Study) -> None:
             config=study.config.adjudicate,
         )
     )
+    dropped += [
+        Dropped(stage=STAGE, item_id=candidate_id, reason=DropReason.WITHDRAWN, detail="its video was withdrawn")
+        for candidate_id in sorted({a.candidate_id for a in answers if a.anchor.video_id in withdrawn})
+    ]
     write_part(study, part, segments_to_rows(segments), dropped)
 
 

@@ -39,6 +39,9 @@ def painted_study(root: Path) -> Path:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with serving(painted_study(tmp_path_factory.mktemp("served") / "study")) as running:
         yield running
+        assert is_server_up(running.root)
+        assert running.end(signal.SIGINT) == 0
+        assert not is_server_up(running.root), "serve left the server running that it had started"
 
 
 @pytest.mark.timeout(300)
@@ -191,15 +194,6 @@ def test_a_killed_serve_leaves_nothing_that_blocks_the_next(tmp_path: Path) -> N
             assert again.said[-1].startswith("served no more")
             assert not [line for line in again.said if "Traceback" in line]
             assert not engines_of(root)
-
-
-@pytest.mark.timeout(300)
-def test_the_server_that_serve_started_ends_with_it(tmp_path: Path) -> None:
-    root = painted_study(tmp_path / "study")
-    with serving(root) as running:
-        assert is_server_up(root)
-        assert running.end(signal.SIGINT) == 0
-        assert not is_server_up(root)
 
 
 @pytest.fixture
