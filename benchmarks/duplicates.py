@@ -32,7 +32,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from collectors.duplicates import CopyLink, find_copies
+from collectors.duplicates import SHORTEST_OVERLAP_S, CopyLink, find_copies
 from collectors.fingerprints import GRID, RATE_HZ, Fingerprint, motion_of, movement_of
 from media.samples import sample_brightness
 from schema.errors import ItemError
@@ -91,10 +91,12 @@ def cut_parts(source: Path, folder: Path, *, length_s: int) -> Iterator[Path]:
         yield target
 
 
-def show(part: Path, folder: Path) -> Iterator[Showing]:
-    """Yield a part and what each transform makes of it."""
+def show(part: Path, folder: Path, *, length_s: int) -> Iterator[Showing]:
+    """Yield a part and what each transform makes of it, but for those that leave too little to judge."""
     yield Showing(name=VideoId(part.stem), part=part.stem, transform="", path=part)
     for number, (transform, (filters, quality, trim_s)) in enumerate(TRANSFORMS.items()):
+        if length_s - trim_s < SHORTEST_OVERLAP_S:
+            continue
         target = folder / f"{part.stem}-t{number}.mp4"
         rest = ("-an", "-c:v", "libx264", "-preset", "veryfast", "-crf", quality, "-vf", filters, str(target))
         ffmpeg("-ss", str(trim_s), "-i", str(part), *rest)
@@ -141,7 +143,7 @@ def phash_score(one: npt.NDArray[np.bool_], other: npt.NDArray[np.bool_]) -> flo
 
 def measure_copies(parts: list[Path], folder: Path, *, length_s: int) -> None:
     """Print a table for parts of one length."""
-    showings = [showing for part in parts for showing in show(part, folder)]
+    showings = [showing for part in parts for showing in show(part, folder, length_s=length_s)]
     brightness = {one.name: sample_brightness(one.path, rate_hz=RATE_HZ, grid=GRID) for one in showings}
     fingerprints = [Fingerprint(video_id=name, motion=motion_of(values)) for name, values in brightness.items()]
     links = find_copies(fingerprints, movement_of=lambda name: movement_of(brightness[name]))

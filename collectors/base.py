@@ -149,6 +149,8 @@ class Offer:
     """Write the video into the folder, under a name made from the source id alone; raises ``ItemError``."""
     received_bytes: Callable[[], int] = int
     """How many bytes were asked of the network so far; 0 for a file of this machine."""
+    digest_of_saved: Callable[[Path], str | None] = lambda path: None
+    """Gives the sha256 of what ``save`` wrote, where it was taken while it was written."""
 
 
 class Collector(Protocol):
@@ -336,7 +338,7 @@ class _Attempt:
         record = check_video(
             path,
             video_id=video_id,
-            sha256=offer.sha256 or sha256_of(path),
+            sha256=offer.sha256 or offer.digest_of_saved(path) or sha256_of(path),
             announced_duration_ns=offer.facts.duration_ns,
             tolerance_s=self.config.duration_tolerance_s,
             is_download=self.entry.is_link,

@@ -18,6 +18,7 @@ from collectors.fingerprints import (
 )
 from flows._isolation import Failed, Finished, Limits, Report, run_isolated
 from flows._leases import lease, waited_lease
+from flows._memory import GOT, Memory
 from flows._outcome import Failure, Outcome, record_run
 from flows._perception import write_part
 from flows._plan import disposed_videos, is_current, study_video, study_videos
@@ -25,7 +26,7 @@ from flows._stages import Part, duplicates_part, fingerprint_part
 from flows._study import Study, open_study
 from media.samples import sample_brightness
 from media.store import MediaStore
-from schema.arrow import DUPLICATES, FINGERPRINTS, IDENTITIES, SOURCES, TableSpec
+from schema.arrow import DUPLICATES, FINGERPRINTS, IDENTITIES, OUTCOMES, SOURCES, TableSpec
 from schema.errors import DropReason, ItemError
 from schema.records import Dropped, VideoId, VideoRecord
 from schema.rows import Row, concatenated, table_of
@@ -149,8 +150,24 @@ def find_study_duplicates(study: Study) -> Outcome:
         write_part(study, part, rows, [])
         outcome.done, outcome.rows = 1, rows.num_rows
         outcome.notes += _notes(found)
+        _mark_sources(study, {row.video_id for row in found if row.link == COPY})
         record_run(study, outcome, key=STUDY_KEY, started_ns=started_ns)
     return outcome
+
+
+def _mark_sources(study: Study, poorer: set[VideoId]) -> None:
+    """Record the outcome ``duplicate`` for every source that gave a poorer copy, so that the status counts it."""
+    attempts = Memory(study).attempts
+    sources = study.store.read(SOURCES).select(["source_id", "video_id"]).to_pylist()
+    gave = {row["source_id"]: row["video_id"] for row in sources if row["video_id"] in poorer}
+    row: Row = {"outcome": DropReason.DUPLICATE.value, "detail": "the study holds a better copy of the same recording"}
+    row |= {"attempted_ns": time.time_ns(), "retry_ns": None, "rules": None, "byte_count": None}
+    marked = [
+        {"source_id": source_id, "video_id": video_id, **row}
+        for source_id, video_id in sorted(gave.items())
+        if source_id in attempts and attempts[source_id].outcome == GOT
+    ]
+    study.store.append(OUTCOMES, table_of(OUTCOMES, marked))
 
 
 def _notes(found: Iterable[Duplicate]) -> list[str]:

@@ -3,7 +3,7 @@
 from collectors.clock import SystemClock
 from flows._availability import sources_to_check
 from flows._collection import Campaign
-from flows._identity import declared_people, identify
+from flows._identity import identified_people, identify
 from flows._listing import ListingNews
 from flows._opt_outs import renewed
 from flows._outcome import Outcome
@@ -29,8 +29,8 @@ def _apply_opt_outs(campaign: Campaign) -> list[str]:
     notes: list[str] = []
     people: dict[str, str] = {}
     if opt_outs.names_players:
-        notes += identify(study).notes
-        people = declared_people(study)
+        outcome, people = identified_people(study)
+        notes += outcome.notes
     withdrawn = withdraw_opted_out(study, opt_outs, people=people)
     return [*notes, f"{len(withdrawn)} videos withdrawn by the opt-out list"] if withdrawn else notes
 
@@ -48,11 +48,14 @@ def to_recheck(study: Study) -> int:
     return len(sources_to_check(study, now_ns=SystemClock().now_ns()))
 
 
-def settle(campaign: Campaign) -> Outcome:
-    """Say who is in the videos, withdraw who should not be, delete what is no longer kept, and tell what comes next."""
+def settle(campaign: Campaign, *, has_collected: bool = True) -> Outcome:
+    """Say who is in the videos, withdraw who should not be, delete what is no longer kept, and tell what comes next.
+
+    ``has_collected`` is False where nothing was recorded since ``take_news``: the opt-outs are then applied already.
+    """
     study = campaign.study
     outcome = Outcome(stage="collect", notes=list(identify(study).notes))
-    outcome.notes += _apply_opt_outs(campaign)
+    outcome.notes += _apply_opt_outs(campaign) if has_collected else []
     freed = apply_retention(study)
     outcome.notes += [f"{freed / 1e9:.3f} GB of video files deleted"] if freed else []
     outcome.notes += [f"ended by {campaign.quota.why_spent}"] if campaign.quota.is_spent else []

@@ -42,12 +42,22 @@ def identify(study: Study) -> Outcome:
     Does nothing where the part is current, but for questions that somebody deleted. Raises ``ConfigError`` for a
     players file, results table or review.csv that can't be understood.
     """
+    return _identified(study)[0]
+
+
+def identified_people(study: Study) -> tuple[Outcome, dict[str, str]]:
+    """Do what ``identify`` does, and return what ``declared_people`` does, looking at everything once."""
+    outcome, part = _identified(study)
+    return outcome, _people(study.store.read_part(part.spec, part.key, part.digest).to_pylist())
+
+
+def _identified(study: Study) -> tuple[Outcome, Part]:
     outcome = Outcome(stage="identify")
     started_ns = time.time_ns()
     with waited_lease(study.layout, "identify", STUDY_KEY):
         part = current_part(study)
         if study.store.has_part(part.spec, part.key, part.digest):
-            return outcome
+            return outcome, part
         rows, waiting = _make(study)
         facts = {"document": json.dumps(part.document, sort_keys=True)}
         study.store.write_part(part.spec, part.key, part.digest, table_of(IDENTITIES, rows), facts=facts)
@@ -56,7 +66,7 @@ def identify(study: Study) -> Outcome:
         if waiting:
             outcome.notes.append(f"{waiting} videos wait for an answer in private/{REVIEW_FILE}")
         record_run(study, outcome, key=STUDY_KEY, started_ns=started_ns)
-    return outcome
+    return outcome, part
 
 
 def identity_rows(study: Study) -> list[Row]:
@@ -73,16 +83,11 @@ def declared_people(study: Study) -> dict[str, str]:
 
     A video of which nobody knows, or in which there are two people, is not in it.
     """
-    return {row["video_id"]: row["person_id"] for row in identity_rows(study) if row["person_id"]}
+    return _people(identity_rows(study))
 
 
-def check_people(study: Study) -> None:
-    """Look for mistakes in what people wrote about people, before a night is spent on downloads.
-
-    Raises ``ConfigError`` for a players file or review.csv that can't be understood, a person whom the players file
-    does not have, and results tables that are not there.
-    """
-    current_part(study)
+def _people(rows: list[Row]) -> dict[str, str]:
+    return {row["video_id"]: row["person_id"] for row in rows if row["person_id"]}
 
 
 def match_outcomes(study: Study) -> dict[str, MatchOutcome]:

@@ -87,7 +87,7 @@ class _Remembered:
         self._path = study.layout.work / "tables" / FILE
         self._known: dict[str, Held] = {}
         self._used: dict[str, Held] = {}
-        with suppress(OSError, ValueError, TypeError):  # it is made anew where it can't be read
+        with suppress(OSError, ValueError, TypeError, AttributeError):  # it is made anew where it can't be read
             document: dict[str, dict[str, Any]] = json.loads(self._path.read_text(encoding="ascii"))
             self._known = {name: Held(**row) for name, row in document.items()}
 

@@ -246,6 +246,10 @@ def _listed_entries(study: Study) -> Iterator[SourceEntry]:
                 person_id=origin.person_id,
                 listed_at=f"{origin.listed_at}, item {found.number}",
                 filters=origin.filters,
-                # a listing's word that a broadcast is on air is soon out of date; the look-up tells when it begins
-                facts=replace(found.item.facts, is_live=None),
+                facts=_lasting(found.item.facts),
             )
+
+
+def _lasting(facts: Facts) -> Facts:
+    """Leave out that a broadcast is on air, which is soon out of date: the look-up tells when it begins."""
+    return facts if facts.is_live is None else replace(facts, is_live=None)

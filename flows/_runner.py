@@ -38,7 +38,7 @@ def _gather(study: Study, outcome: Outcome, *, full: bool = False) -> int:
     outcome.add(take_news(campaign, full=full))
     waiting = len(campaign.due())
     if not waiting:  # the flow would settle it, but is not needed
-        outcome.add(settle(campaign))
+        outcome.add(settle(campaign, has_collected=False))
     return waiting
 
 

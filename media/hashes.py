@@ -1,7 +1,15 @@
 """Digests of files."""
 
-from hashlib import file_digest
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from hashlib import file_digest, sha256
 from pathlib import Path
+from types import TracebackType
+
+BLOCK_BYTES = 1 << 20
+LONGEST_QUEUE = 8
+"""Blocks that may wait to be digested, of which yt-dlp's have 4 MB at most; a faster writer waits."""
 
 
 def sha256_of(path: Path) -> str:
@@ -11,3 +19,58 @@ def sha256_of(path: Path) -> str:
     """
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
+
+
+class DigestBehind(AbstractContextManager["DigestBehind"]):
+    """The SHA-256 of a file that is being written, taken by a thread behind the writer.
+
+    Without it a file of 90 MB takes 0.3 s more after its last byte where the processor has no instructions for it.
+    """
+
+    def __init__(self) -> None:
+        """Take nothing yet; the thread begins with the first bytes."""
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sha256")
+        self._waiting: deque[Future[None]] = deque()
+        self._digest = sha256()
+        self._byte_count: int | None = None
+        self._is_lost = False
+
+    def begin(self, path: Path) -> None:
+        """Begin with what the file holds, when it is opened to be written: nothing, or a part that is taken up."""
+        self._settle()
+        self._digest, self._byte_count, self._is_lost = sha256(), path.stat().st_size, False
+        if self._byte_count:
+            self._waiting.append(self._thread.submit(self._read, path, self._byte_count))
+
+    def add(self, block: bytes) -> None:
+        """Take the bytes that were written next."""
+        if self._byte_count is not None:
+            self._byte_count += len(block)
+            self._waiting.append(self._thread.submit(self._digest.update, block))
+            if len(self._waiting) > LONGEST_QUEUE:
+                self._waiting.popleft().result()
+
+    def of(self, path: Path) -> str | None:
+        """Return the digest of the file, now that it is written; None where the bytes that were seen are not all of it.
+
+        Raises ``OSError`` where a part that was taken up can't be read.
+        """
+        self._settle()
+        return self._digest.hexdigest() if self._byte_count == path.stat().st_size and not self._is_lost else None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the thread; what still waits is given up."""
+        self._thread.shutdown(cancel_futures=True)
+
+    def _settle(self) -> None:
+        while self._waiting:
+            self._waiting.popleft().result()
+
+    def _read(self, path: Path, byte_count: int) -> None:
+        with path.open("rb") as file:
+            while byte_count and (block := file.read(min(byte_count, BLOCK_BYTES))):
+                self._digest.update(block)
+                byte_count -= len(block)
+        self._is_lost = byte_count > 0  # somebody else shortened it

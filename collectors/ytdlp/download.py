@@ -18,6 +18,7 @@ from collectors.ytdlp.downloader import Downloader, open_downloader
 from collectors.ytdlp.errors import NO_VIDEO_HERE, typed_errors
 from collectors.ytdlp.formats import facts_of, format_options, format_text, starts_ns
 from collectors.ytdlp.parts import Resume
+from media.hashes import DigestBehind
 from schema.errors import ConfigError, DropReason, ItemError
 from schema.records import SourceId
 
@@ -56,9 +57,13 @@ class YtDlpCollector:
             "playlistend": 1,
             "outtmpl": {"default": f"{entry.source_id}{DOWNLOAD_SUFFIX}"},
         }
-        with open_downloader(
-            self._config, study_folder=self._study_folder, options=options, on_request=self._on_request
-        ) as downloader:
+        with (
+            DigestBehind() as digest,
+            open_downloader(
+                self._config, study_folder=self._study_folder, options=options, on_request=self._on_request
+            ) as downloader,
+        ):
+            downloader.digest = digest
             with downloader.time_limit(self._config.download_limit_s):
                 info = _looked_up(downloader, entry.location)
             platform = str(info["extractor_key"]).lower()
@@ -72,6 +77,7 @@ class YtDlpCollector:
                 format=format_text(info),
                 save=download.save,
                 received_bytes=lambda: download.received_bytes,
+                digest_of_saved=digest.of,
             )
 
 

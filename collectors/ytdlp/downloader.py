@@ -34,6 +34,7 @@ from collectors.base import CollectConfig, checked_proxy
 from collectors.ytdlp.errors import TOO_LATE, typed_errors
 from collectors.ytdlp.guard import ForbiddenAddressError, GuardedRH, SocketSet, cut_off
 from collectors.ytdlp.parts import Resume, announced_bytes
+from media.hashes import DigestBehind
 from schema.errors import ConfigError, DropReason, ItemError
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ class Downloader(YoutubeDL):
     """The file that grows, while a video is downloaded."""
     resume: Resume | None = None
     """Watches over the part, while one plain file is downloaded."""
+    digest: DigestBehind | None = None
+    """Digests the part while it grows."""
 
     def __init__(
         self, options: "_YoutubeDLOptions", *, allowed_hosts: frozenset[str], on_request: Callable[[str], None] | None
@@ -172,7 +175,7 @@ class Downloader(YoutubeDL):
         if kind not in NATIVE_DOWNLOADERS:
             engine.raise_no_formats(info, forced=True, msg="Requested format is not available")
         with ExitStack() as open_files:
-            tidy: Any = type(kind.__name__, (_Tidy, kind), {"open_files": open_files})
+            tidy: Any = type(kind.__name__, (_Tidy, kind), {"open_files": open_files, "engine": self})
             file_downloader = tidy(self, self.params)
             for hook in engine._progress_hooks:
                 file_downloader.add_progress_hook(hook)
@@ -219,15 +222,35 @@ class Downloader(YoutubeDL):
 
 
 class _Tidy(FileDownloader):
-    """Closes what a fragment downloader leaves open when it fails."""
+    """Closes what a fragment downloader leaves open when it fails, and lets the file that grows be digested."""
 
     open_files: ExitStack
+    engine: Downloader
 
     def sanitize_open(self, filename: str, open_mode: str) -> tuple[IO[Any], str]:
         """Open a file as yt-dlp does."""
         stream, name = super().sanitize_open(filename, cast(Any, open_mode))
         self.open_files.callback(_close_quietly, stream)
-        return stream, name
+        digest, part = self.engine.digest, self.engine.part
+        if digest is None or open_mode not in ("wb", "ab") or Path(name) != part:
+            return stream, name
+        digest.begin(part)
+        return cast(IO[Any], _Digested(stream, digest)), name
+
+
+class _Digested:
+    """The file that grows, with the methods that yt-dlp calls of it."""
+
+    def __init__(self, stream: IO[Any], digest: DigestBehind) -> None:
+        self._stream = stream
+        self._digest = digest
+        self.flush = stream.flush
+        self.close = stream.close
+
+    def write(self, block: bytes) -> None:
+        """Write a block, and have it digested."""
+        self._stream.write(block)
+        self._digest.add(block)
 
 
 def _close_quietly(stream: IO[Any]) -> None:

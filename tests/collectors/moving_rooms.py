@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 WIDTH, HEIGHT, RATE = 192, 108, 15
+ROWS, COLUMNS = np.ogrid[0:HEIGHT, 0:WIDTH]
 Picture = npt.NDArray[np.uint8]
 
 
@@ -91,9 +92,8 @@ def _ways(speaker: int) -> list[_Way]:
 def _paint(backdrop: npt.NDArray[np.float32], places: list[npt.NDArray[np.float64]]) -> npt.NDArray[np.float32]:
     """Paint body, head and hands as soft discs, the head above the body."""
     picture = backdrop.copy()
-    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
     for at, radius, grey in ((1, 34, 40.0), (0, 15, 200.0), (2, 8, 215.0), (3, 8, 215.0)):
-        distance = np.hypot(columns - places[at][0], rows - places[at][1])
+        distance = np.hypot(COLUMNS - places[at][0], ROWS - places[at][1])
         share = np.clip(radius - distance + 0.5, 0, 1)
         picture += (grey - picture) * share
     return picture.astype(np.float32)

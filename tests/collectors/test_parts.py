@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from email.utils import formatdate
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ def collect(link: str, folder: Path, config: CollectConfig = QUICK) -> Fetched |
         [entry], pseudonym_key=KEY, work_folder=folder, already_held=lambda *_: False, config=config
     )
     assert isinstance(row, Fetched | Missed)
+    if isinstance(row, Fetched):  # taken while the bytes came, whatever was taken up or begun anew
+        assert row.record.sha256 == sha256(row.path.read_bytes()).hexdigest()
     return row
 
 
@@ -128,6 +131,24 @@ def test_a_version_that_changes_within_a_run_is_begun_anew(site: Any, tmp_path: 
     assert isinstance(row, Fetched)
     assert row.path.read_bytes() == NEW
     assert asked[2:] == [f"bytes={HALF}-", ""]
+
+
+def refuse_to_read(path: Path) -> str:
+    raise AssertionError("a downloaded file is digested while it comes, not once more")
+
+
+def test_a_download_is_digested_while_it_comes_also_where_it_is_taken_up(
+    site: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collectors.base.sha256_of", refuse_to_read)
+    answer = Versions((OLD, TAG))
+    link = site.link("/a.mp4", answer)
+    assert isinstance(collect(link, tmp_path), Missed)
+    answer.is_broken = False
+    assert isinstance(collect(link, tmp_path), Fetched)
+    whole = Versions((NEW, TAG))
+    whole.is_broken = False
+    assert isinstance(collect(site.link("/b.mp4", whole), tmp_path), Fetched)
 
 
 def damage_record(part: Path, record: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from flows._collection import collect_source, to_collect
+from flows._collection import GOT, collect_source, newest_attempts, to_collect
 from flows._duplicates import (
     find_study_duplicates,
     fingerprint_video,
@@ -17,6 +17,7 @@ from flows._plan import study_videos, to_perceive
 from flows._study import Study, open_study
 from media.store import MediaStore
 from schema.arrow import DUPLICATES, FINGERPRINTS, IDENTITIES, RUNS, SOURCES
+from schema.errors import DropReason
 from schema.records import VideoId
 from schema.rows import table_of
 from tests.collectors.moving_rooms import Take, write_take
@@ -76,6 +77,9 @@ def test_the_better_copy_is_kept_and_the_poorer_not_perceived(study):
     assert "1 video is a copy" in outcome.notes[0]
     waiting = {video.video_id for video in to_perceive(study, study_videos(study))}
     assert waiting == {names["press"], names["rival"]}
+    outcomes = sorted(attempt.outcome for attempt in newest_attempts(study).values())
+    assert outcomes == [DropReason.DUPLICATE, GOT, GOT]
+    assert to_collect(study) == []
 
 
 def test_a_study_may_ask_for_its_poorer_copies(study):

@@ -1,0 +1,68 @@
+"""The digest that is taken while a file is written is the file's, or none."""
+
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from media.hashes import LONGEST_QUEUE, DigestBehind, sha256_of
+
+BLOCKS = [bytes([number]) * 70_000 for number in range(5 * LONGEST_QUEUE)]
+
+
+def write(path: Path, blocks: list[bytes], digest: DigestBehind, *, mode: str = "wb") -> None:
+    with path.open(mode) as file:
+        digest.begin(path)
+        for block in blocks:
+            file.write(block)
+            digest.add(block)
+
+
+def test_the_digest_is_the_files(tmp_path: Path) -> None:
+    with DigestBehind() as digest:
+        write(tmp_path / "a", BLOCKS, digest)
+        assert digest.of(tmp_path / "a") == sha256(b"".join(BLOCKS)).hexdigest()
+
+
+def test_a_part_that_is_taken_up_counts(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(bytes(3_000_000))
+    with DigestBehind() as digest:
+        write(tmp_path / "a", BLOCKS, digest, mode="ab")
+        assert digest.of(tmp_path / "a") == sha256(bytes(3_000_000) + b"".join(BLOCKS)).hexdigest()
+
+
+@pytest.mark.parametrize("mode", ["wb", "ab"])
+def test_a_file_that_is_opened_again_is_digested_anew(tmp_path: Path, mode: str) -> None:
+    with DigestBehind() as digest:
+        write(tmp_path / "a", BLOCKS[:7], digest)
+        write(tmp_path / "a", BLOCKS[7:], digest, mode=mode)
+        assert digest.of(tmp_path / "a") == sha256_of(tmp_path / "a")
+
+
+def test_nothing_seen_is_no_digest(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"")
+    with DigestBehind() as digest:
+        assert digest.of(tmp_path / "a") is None
+
+
+def test_bytes_that_were_not_seen_leave_no_digest(tmp_path: Path) -> None:
+    with DigestBehind() as digest:
+        write(tmp_path / "a", BLOCKS, digest)
+        with (tmp_path / "a").open("ab") as file:
+            file.write(b"more")
+        assert digest.of(tmp_path / "a") is None
+
+
+def test_a_part_that_shrank_under_the_download_leaves_no_digest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file has its old length again when the download ends, with other bytes."""
+    path = tmp_path / "a"
+    path.write_bytes(bytes(1000))
+    with DigestBehind() as digest:
+        # the thread comes to read only after the part was cut short
+        monkeypatch.setattr(digest, "_read", lambda *_: (path.write_bytes(b""), DigestBehind._read(digest, path, 1000)))
+        digest.begin(path)
+        digest._settle()
+        path.write_bytes(bytes(1000))
+        assert digest.of(path) is None
