@@ -1,12 +1,14 @@
 """Collection from a local mirror beside bare yt-dlp on the same files: what pressroom adds.
 
-    python benchmarks/collection.py [--videos 12] [--megabytes 90] [--link 100 --link 1000 --link 0]
+    python benchmarks/collection.py [--videos 20] [--megabytes 90] [--link 100 --link 1000 --link 0] [--rounds 1]
 
 The mirror is a process of its own that serves so many videos of 6 minutes, each with other bytes, over a link of so
 many Mbit/s (0: as fast as it goes). Three ways to get them, each in a process of its own, one download at a time:
 yt-dlp alone, which does nothing further; pressroom's collection called by two workers, as a study has by default: while
-one downloads, the other digests, verifies and records; and the same as a Prefect flow. Programs and servers are started
-before the clock is. The middle of ``--rounds`` rounds counts.
+one downloads, the other verifies and records; and the same as a Prefect flow. Programs and servers are started before
+the clock is. Over a slow link fewer videos are fetched, ``--seconds`` long. Processor seconds are those of the process
+that collects, without the mirror and Prefect's server: where they fill the time, the processor is the limit and not the
+link. The middle of ``--rounds`` rounds counts.
 """
 
 import argparse
@@ -186,23 +188,30 @@ def measure(script: str, links: list[str]) -> tuple[float, float]:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--videos", type=int, default=12)
+    parser.add_argument("--videos", type=int, default=20)
     parser.add_argument("--megabytes", type=int, default=90, help="size of a video; 6 minutes at 2 Mbit/s are 90")
     parser.add_argument("--link", type=int, action="append", help="Mbit/s; 0: as fast as it goes")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=20.0, help="about so much is fetched over a slow link")
     parser.add_argument("--way", action="append", choices=WAYS, help="leave the others out")
     options = parser.parse_args()
     ways = options.way or list(WAYS)
-    print(f"{'link':>14} " + "".join(f"{way + ' s':>16}{'ratio':>7}{'processor s':>13}" for way in ways), flush=True)
+    print(
+        f"{'link':>14} {'videos':>7}" + "".join(f"{way + ' s':>16}{'ratio':>7}{'processor s':>13}" for way in ways),
+        flush=True,
+    )
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         make_mirror(folder, videos=options.videos, megabytes=options.megabytes)
         for link_mbit in options.link or (100, 1000, 0):
+            fitting = round(options.seconds * link_mbit / 8 / options.megabytes) or 1
             with mirror(folder, link_mbit) as links:
+                links = links[:fitting] if link_mbit else links
                 rounds = [[measure(WAYS[way], links) for way in ways] for _ in range(options.rounds)]
             spent = [tuple(map(median, zip(*way, strict=True))) for way in zip(*rounds, strict=True)]
             cells = "".join(f"{wall_s:>16.1f}{wall_s / spent[0][0]:>7.2f}{busy_s:>13.1f}" for wall_s, busy_s in spent)
-            print(f"{f'{link_mbit} Mbit/s' if link_mbit else 'unlimited':>14} {cells}", flush=True)
+            name = f"{link_mbit} Mbit/s" if link_mbit else "unlimited"
+            print(f"{name:>14} {len(links):>7}{cells}", flush=True)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ class OptOuts:
     """Row ids and names as they stand in the list, with their line."""
     items: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The words of the links, with the sites that they are of: one of them is the site's own id of the video."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Lines of each kind."""
 
     def forbids_link(self, location: str, *, platform: str = "", native_id: str = "") -> bool:
         """Tell whether a video is on the list by its link, or by its site's id of it, however the link is written."""
@@ -70,10 +72,12 @@ def read_opt_outs(path: Path) -> OptOuts:
     channels: set[str] = set()
     players: dict[str, int] = {}
     items: dict[str, set[str]] = {}
+    counts = dict.fromkeys(KINDS, 0)
     for line, kind, value in _rows(path):
         where = f"{path.name}, line {line}"
         if kind not in KINDS or not value:
             raise ConfigError(f"{where}: needs a kind ({', '.join(KINDS)}) and a value")
+        counts[kind] += 1
         if kind == "player":
             players[_checked_name(value, where)] = line
         elif _LINK.fullmatch(value):
@@ -92,6 +96,7 @@ def read_opt_outs(path: Path) -> OptOuts:
         channels=frozenset(channels),
         players=players,
         items={word: frozenset(sites) for word, sites in items.items()},
+        counts=counts,
     )
 
 

@@ -205,16 +205,16 @@ def _hosts(study: "Study", clock: Clock) -> Iterator[Finding]:
 
 
 def _opt_out_list(study: "Study") -> Finding:
-    from collectors.opt_outs import read_opt_outs
+    from flows._opt_outs import read_opt_out_list
 
     what, path = "opt-outs", study.layout.root / study.config.collect.opt_outs
     try:
-        found = read_opt_outs(path)
+        counts = read_opt_out_list(study).opt_outs.counts
     except ConfigError as error:
         return Finding(what=what, good=False, detail=str(error), remedy="correct that file: nothing is collected")
     if not path.exists():
         return Finding(what=what, good=True, detail="no list")
-    detail = f"{len(found.links)} links, {len(found.channels)} channels, {len(found.players)} players"
+    detail = f"{counts['url']} links, {counts['channel']} channels, {counts['player']} players"
     return _private_file(what, path, detail=detail, key="collect.opt_outs")
 
 

@@ -35,12 +35,12 @@ class DigestBehind(AbstractContextManager["DigestBehind"]):
         self._byte_count: int | None = None
         self._is_lost = False
 
-    def begin(self, path: Path) -> None:
-        """Begin with what the file holds, when it is opened to be written: nothing, or a part that is taken up."""
+    def begin(self, path: Path, *, byte_count: int) -> None:
+        """Begin with what the file holds when it is opened to be written: 0 bytes, or a part that is taken up."""
         self._settle()
-        self._digest, self._byte_count, self._is_lost = sha256(), path.stat().st_size, False
-        if self._byte_count:
-            self._waiting.append(self._thread.submit(self._read, path, self._byte_count))
+        self._digest, self._byte_count, self._is_lost = sha256(), byte_count, False
+        if byte_count:
+            self._waiting.append(self._thread.submit(self._read, path, byte_count))
 
     def add(self, block: bytes) -> None:
         """Take the bytes that were written next."""

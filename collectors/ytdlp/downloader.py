@@ -234,7 +234,7 @@ class _Tidy(FileDownloader):
         digest, part = self.engine.digest, self.engine.part
         if digest is None or open_mode not in ("wb", "ab") or Path(name) != part:
             return stream, name
-        digest.begin(part)
+        digest.begin(part, byte_count=os.fstat(stream.fileno()).st_size)
         return cast(IO[Any], _Digested(stream, digest)), name
 
 

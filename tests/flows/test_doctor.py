@@ -239,7 +239,7 @@ def test_a_cookies_file_that_is_not_there_is_found(study: Study):
 
 def test_the_opt_out_list_is_read(study: Study):
     path = study.layout.private / "opt-outs.csv"
-    path.write_text("kind,value\nurl,https://video.example/1\nplayer,p1\n")
+    path.write_text("kind,value\nurl,https://video.example/1\nplayer,A Name\n")
     path.chmod(0o600)
     assert found(study, "opt-outs").detail == "1 links, 0 channels, 1 players"
     path.chmod(0o640)
