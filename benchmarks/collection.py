@@ -204,9 +204,9 @@ def main() -> None:
         folder = Path(temporary)
         make_mirror(folder, videos=options.videos, megabytes=options.megabytes)
         for link_mbit in options.link or (100, 1000, 0):
-            fitting = round(options.seconds * link_mbit / 8 / options.megabytes) or 1
-            with mirror(folder, link_mbit) as links:
-                links = links[:fitting] if link_mbit else links
+            fitting = round(options.seconds * link_mbit / 8 / options.megabytes) or 1 if link_mbit else options.videos
+            with mirror(folder, link_mbit) as all_links:
+                links = all_links[:fitting]
                 rounds = [[measure(WAYS[way], links) for way in ways] for _ in range(options.rounds)]
             spent = [tuple(map(median, zip(*way, strict=True))) for way in zip(*rounds, strict=True)]
             cells = "".join(f"{wall_s:>16.1f}{wall_s / spent[0][0]:>7.2f}{busy_s:>13.1f}" for wall_s, busy_s in spent)

@@ -5,6 +5,7 @@ from prefect import flow
 from flows._flowkit import StageRun
 from flows._outcome import Outcome
 from flows._publication import publish
+from flows._retention import apply_retention
 
 
 @flow(name="publish")
@@ -16,4 +17,6 @@ def publish_flow(study: str) -> Outcome:
     """
     with StageRun("publish", study) as run:
         run.outcome.add(publish(run.study))
+        freed = apply_retention(run.study)
+        run.outcome.notes += [f"{freed / 1e9:.3f} GB of video files deleted"] if freed else []
     return run.outcome
