@@ -92,6 +92,7 @@ STAGE_CODE: dict[str, tuple[str, ...]] = {
 NO_STAGE: dict[str, str] = {
     "media/boxes.py": "the table videos is recorded",
     "media/clips.py": "clips that people watch, in no derived table",
+    "media/health.py": "tries the machine's decoders",
     "media/hashes.py": "the digest is its own version",
     "media/probe.py": "the table videos is recorded",
     "media/sample.py": "the demo's clip",
