@@ -2,10 +2,11 @@
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from hashlib import file_digest, sha256
 from pathlib import Path
 from types import TracebackType
+from typing import BinaryIO
 
 BLOCK_BYTES = 1 << 20
 LONGEST_QUEUE = 8
@@ -30,6 +31,7 @@ class DigestBehind(AbstractContextManager["DigestBehind"]):
     def __init__(self) -> None:
         """Take nothing yet; the thread begins with the first bytes."""
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sha256")
+        self._part = ExitStack()
         self._waiting: deque[Future[None]] = deque()
         self._digest = sha256()
         self._byte_count: int | None = None
@@ -38,9 +40,12 @@ class DigestBehind(AbstractContextManager["DigestBehind"]):
     def begin(self, path: Path, *, byte_count: int) -> None:
         """Begin with what the file holds when it is opened to be written: 0 bytes, or a part that is taken up."""
         self._settle()
+        self._part.close()
         self._digest, self._byte_count, self._is_lost = sha256(), byte_count, False
         if byte_count:
-            self._waiting.append(self._thread.submit(self._read, path, byte_count))
+            # opened here: the writer may give the file its last name before the thread comes to it
+            file = self._part.enter_context(path.open("rb"))
+            self._waiting.append(self._thread.submit(self._read, file, byte_count))
 
     def add(self, block: bytes) -> None:
         """Take the bytes that were written next."""
@@ -63,14 +68,14 @@ class DigestBehind(AbstractContextManager["DigestBehind"]):
     ) -> None:
         """End the thread; what still waits is given up."""
         self._thread.shutdown(cancel_futures=True)
+        self._part.close()
 
     def _settle(self) -> None:
         while self._waiting:
             self._waiting.popleft().result()
 
-    def _read(self, path: Path, byte_count: int) -> None:
-        with path.open("rb") as file:
-            while byte_count and (block := file.read(min(byte_count, BLOCK_BYTES))):
-                self._digest.update(block)
-                byte_count -= len(block)
+    def _read(self, file: BinaryIO, byte_count: int) -> None:
+        while byte_count and (block := file.read(min(byte_count, BLOCK_BYTES))):
+            self._digest.update(block)
+            byte_count -= len(block)
         self._is_lost = byte_count > 0  # somebody else shortened it

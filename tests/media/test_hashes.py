@@ -2,6 +2,7 @@
 
 from hashlib import sha256
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -37,6 +38,17 @@ def test_a_file_that_is_opened_again_is_digested_anew(tmp_path: Path, mode: str)
         write(tmp_path / "a", BLOCKS[:7], digest)
         write(tmp_path / "a", BLOCKS[7:], digest, mode=mode)
         assert digest.of(tmp_path / "a") == sha256_of(tmp_path / "a")
+
+
+def test_a_part_that_gets_its_last_name_before_it_was_read_counts(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(bytes(1000))
+    is_free = Event()
+    with DigestBehind() as digest:
+        digest._thread.submit(is_free.wait, 20)
+        write(tmp_path / "a", BLOCKS[:1], digest, mode="ab")
+        path = (tmp_path / "a").rename(tmp_path / "b")
+        is_free.set()
+        assert digest.of(path) == sha256(bytes(1000) + BLOCKS[0]).hexdigest()
 
 
 def test_nothing_seen_is_no_digest(tmp_path: Path) -> None:
