@@ -1,7 +1,7 @@
 """Copies found under what re-uploads do to a video, beside a plain picture hash; and how the cost grows.
 
-    python benchmarks/duplicates.py copies [FOLDER]     precision and recall on the clips of a folder
-    python benchmarks/duplicates.py growth [COUNT ...]  time and memory for so many videos of 6 minutes
+    python benchmarks/duplicates.py copies [FOLDER [SECONDS ...]]  precision and recall on the clips of a folder
+    python benchmarks/duplicates.py growth [COUNT ...]             time and memory for so many videos of 6 minutes
 
 Copies: every video of the folder is cut into parts of equal length, which are the hardest strangers there are: the same
 room, camera and people at another time. Each part is shown again under each transform, and every showing is compared
@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -165,7 +165,7 @@ def measure_copies(parts: list[Path], folder: Path, *, length_s: int) -> None:
     for transform, hits in by_transform.items():
         print(f"{transform:20} {_share([hit for hit, _ in hits]):>12} {_share([hit for _, hit in hits]):>12}")
     every = [hit for hits in by_transform.values() for hit in hits]
-    print(f"{'all':20} {_share([hit for hit, _ in every]):>12} {_share([hit for _, hit in every]):>12}")
+    print(f"{'all':20} {_share([hit for hit, _ in every]):>12} {_share([hit for _, hit in every]):>12}", flush=True)
     if find_spec("imagehash") is not None:
         print(f"best false pair of phash: {best_false:.2f} of the seconds alike")
 
@@ -174,9 +174,9 @@ def _share(hits: list[bool]) -> str:
     return f"{sum(hits)}/{len(hits)}"
 
 
-def measure_folder(source: Path) -> None:
-    """Print a table for each length, and the speed of fingerprinting."""
-    for length_s in LENGTHS_S:
+def measure_folder(source: Path, lengths_s: Sequence[int]) -> None:
+    """Print a table for each length."""
+    for length_s in lengths_s:
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
             files = sorted(source.iterdir()) if source.is_dir() else []
@@ -256,7 +256,8 @@ def main() -> None:
     """Print what the command line asks for."""
     what, *arguments = sys.argv[1:] or ["all"]
     if what in ("all", "copies"):
-        measure_folder(Path(arguments[0]) if arguments else SHARED)
+        lengths_s = [int(text) for text in arguments[1:]] if what == "copies" else []
+        measure_folder(Path(arguments[0]) if arguments else SHARED, lengths_s or LENGTHS_S)
     if what in ("all", "growth"):
         print(
             f"\n{'videos':>7} {'s':>8} {'CPU s':>8} {'CPU ms/vid':>10} {'MB held':>8} {'MB peak':>8} {'found':>9} false"
