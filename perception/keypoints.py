@@ -1,5 +1,6 @@
 """Estimate the 133 keypoints of followed people: Track -> KeypointSequence, every frame decoded once."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
@@ -57,14 +58,14 @@ def unseen_person() -> PersonKeypoints:
     )
 
 
-class TrackEstimator(Protocol):
-    """Estimates one person, frame after frame; what it remembers of the frames before dies with it."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BoxedFrame:
+    """A frame, and the people in it whose keypoints are wanted."""
 
-    def estimate(self, image_rgb: npt.NDArray[np.uint8], box_xyxy: Box, time_ns: int) -> PersonKeypoints:
-        """Return the keypoints of the person in the box, in pixels of the whole image."""
-
-    def close(self) -> None:
-        """Free what the track holds; a second call does nothing."""
+    frame: VideoFrame
+    track_numbers: tuple[int, ...]
+    boxes_xyxy: tuple[Box, ...]
+    """The box of each of those tracks, pixels."""
 
 
 class KeypointEstimator(Protocol):
@@ -76,9 +77,46 @@ class KeypointEstimator(Protocol):
     @property
     def weights_digest(self) -> str:
         """Return a digest of the model files, for the names of derived parts."""
+        ...
 
-    def start_track(self) -> TrackEstimator:
-        """Begin a person: estimators of different people never share state."""
+    def estimate(self, frames: Iterable[BoxedFrame]) -> Iterator[tuple[PersonKeypoints, ...]]:
+        """Estimate the people of one run of frames; nothing is remembered from one call to the next.
+
+        Args:
+            frames: In display order. The back end may read a bounded number of them ahead, to estimate many at once.
+
+        Yields:
+            For each frame, in order, the keypoints of each of its boxes, in pixels of the whole picture. What one
+            person's keypoints are does not depend on who else is in the frame.
+        """
+        ...
+
+
+class TrackEstimator(Protocol):
+    """Estimates one person, frame after frame; what it remembers of the frames before dies with it."""
+
+    def estimate(self, image_rgb: npt.NDArray[np.uint8], box_xyxy: Box, time_ns: int) -> PersonKeypoints:
+        """Return the keypoints of the person in the box, in pixels of the whole image."""
+
+    def close(self) -> None:
+        """Free what the track holds; a second call does nothing."""
+
+
+def estimate_person_by_person(
+    frames: Iterable[BoxedFrame], start_track: Callable[[], TrackEstimator]
+) -> Iterator[tuple[PersonKeypoints, ...]]:
+    """Run a back end that looks at one person and frame at a time: what ``KeypointEstimator.estimate`` promises."""
+    running: dict[int, TrackEstimator] = {}
+    try:
+        for boxed in frames:
+            people = []
+            for number, box in zip(boxed.track_numbers, boxed.boxes_xyxy, strict=True):
+                track = running.get(number) or running.setdefault(number, start_track())
+                people.append(track.estimate(boxed.frame.image_rgb, box, boxed.frame.time_ns))
+            yield tuple(people)
+    finally:
+        for track in running.values():
+            track.close()
 
 
 FramesOf = Callable[[int, int], Iterable[VideoFrame]]
@@ -111,58 +149,47 @@ def _overlapping_groups(tracks: Iterable[Track]) -> Iterator[list[Track]]:
         yield group
 
 
-class _OpenTrack:
-    """A track on its way: the estimator is made at the first frame and freed after the last one."""
-
-    def __init__(self, track: Track, estimator: KeypointEstimator) -> None:
-        self.track = track
-        self.people: list[PersonKeypoints] = []
-        self._estimator = estimator
-        self._running: TrackEstimator | None = None
-
-    @property
-    def done(self) -> bool:
-        return len(self.people) == len(self.track.frame_indices)
-
-    def take(self, frame: VideoFrame) -> None:
-        """Estimate the frame if the track is boxed in it."""
-        row = len(self.people)
-        if self.done or frame.frame_index != int(self.track.frame_indices[row]):
-            return
-        if self._running is None:
-            self._running = self._estimator.start_track()
-        x1, y1, x2, y2 = (float(v) for v in self.track.boxes_xyxy[row])
-        self.people.append(self._running.estimate(frame.image_rgb, (x1, y1, x2, y2), int(self.track.times_ns[row])))
-        if self.done:
-            self.close()
-
-    def close(self) -> None:
-        if self._running is not None:
-            self._running.close()
-            self._running = None
-
-
 def _estimate_group(
     tracks: Sequence[Track], *, frames_of: FramesOf, estimator: KeypointEstimator, config: KeypointsConfig
 ) -> Iterator[KeypointSequence | Dropped]:
     first_frame = min(int(t.frame_indices[0]) for t in tracks)
     end_frame = max(int(t.frame_indices[-1]) for t in tracks) + 1
-    opened = [_OpenTrack(track, estimator) for track in tracks]
-    try:
-        for frame in frames_of(first_frame, end_frame):
-            for one in opened:
-                one.take(frame)
-    finally:
-        for one in opened:
-            one.close()
-    for one in opened:
-        if not one.done:
-            missing = int(one.track.frame_indices[len(one.people)])
+    people: dict[int, list[PersonKeypoints]] = {track.track_number: [] for track in tracks}
+    asked: deque[tuple[int, ...]] = deque()
+
+    def boxed_frames() -> Iterator[BoxedFrame]:
+        for boxed in _boxed(frames_of(first_frame, end_frame), tracks):
+            asked.append(boxed.track_numbers)
+            yield boxed
+
+    for estimated in estimator.estimate(boxed_frames()):
+        for number, person in zip(asked.popleft(), estimated, strict=True):
+            people[number].append(person)
+    for track in tracks:
+        done = len(people[track.track_number])
+        if done < len(track.frame_indices):
             raise DamagedTableError(
-                f"video {one.track.video_id}: track {one.track.track_number} names frame {missing}, which the file does"
-                " not yield; delete the derived parts of this video and run again"
+                f"video {track.video_id}: track {track.track_number} names frame {int(track.frame_indices[done])}, "
+                "which the file does not yield; delete the derived parts of this video and run again"
             )
-        yield _sequence_or_dropped(one.track, one.people, config=config)
+        yield _sequence_or_dropped(track, people[track.track_number], config=config)
+
+
+def _boxed(frames: Iterable[VideoFrame], tracks: Sequence[Track]) -> Iterator[BoxedFrame]:
+    """Yield the frames in which somebody is boxed."""
+    next_row = dict.fromkeys(range(len(tracks)), 0)
+    for frame in frames:
+        here: list[tuple[int, Box]] = []
+        for k, row in next_row.items():
+            track = tracks[k]
+            if row < len(track.frame_indices) and int(track.frame_indices[row]) == frame.frame_index:
+                x1, y1, x2, y2 = (float(v) for v in track.boxes_xyxy[row])
+                here.append((track.track_number, (x1, y1, x2, y2)))
+                next_row[k] = row + 1
+        if here:
+            yield BoxedFrame(
+                frame=frame, track_numbers=tuple(n for n, _ in here), boxes_xyxy=tuple(box for _, box in here)
+            )
 
 
 def _sequence_or_dropped(

@@ -23,7 +23,7 @@ from schema.records import KEYPOINT_COUNT, PART_SLICES, Part
 from schema.timespan import NS_PER_SECOND
 
 if TYPE_CHECKING:
-    from perception.keypoints import PersonKeypoints
+    from perception.keypoints import BoxedFrame, PersonKeypoints
 
 BACKGROUND_COLORS = ((20, 20, 20), (15, 15, 75), (15, 65, 15), (75, 15, 15))
 """RGB; one a shot."""
@@ -126,6 +126,12 @@ class SyntheticKeypointEstimator:
     def weights_digest(self) -> str:
         """Return the version of the language of the pictures."""
         return "synthetic-1"
+
+    def estimate(self, frames: "Iterable[BoxedFrame]") -> "Iterator[tuple[PersonKeypoints, ...]]":
+        """Estimate the people of one run of frames, one at a time."""
+        from perception.keypoints import estimate_person_by_person
+
+        return estimate_person_by_person(frames, self.start_track)
 
     def start_track(self) -> "SyntheticTrackEstimator":
         """Begin a person; nothing is remembered between frames."""

@@ -6,10 +6,10 @@ from functools import cache
 import numpy as np
 import pytest
 
-from media.frames import decode_frames, read_frame_times
+from media.frames import VideoFrame, decode_frames, read_frame_times
 from media.sample import sample_clip_path
 from perception.backends.loading import load_back_end
-from perception.keypoints import KEYPOINT_ESTIMATORS
+from perception.keypoints import KEYPOINT_ESTIMATORS, BoxedFrame
 from schema.records import PART_SLICES, Part, VideoId
 from tests.synthetic_people import PaintedPerson, paint
 
@@ -62,12 +62,16 @@ def scene(name):
     return SCENES[name]()
 
 
+def boxed(images, *boxes):
+    """Frames in which the tracks 0, 1, ... have these boxes."""
+    for k, image in enumerate(images):
+        frame = VideoFrame(frame_index=k, time_ns=k * FRAME_NS, image_rgb=image)
+        yield BoxedFrame(frame=frame, track_numbers=tuple(range(len(boxes))), boxes_xyxy=boxes)
+
+
 def estimates(estimator, scene, images=None):
-    track = estimator.start_track()
     images = scene.images_rgb if images is None else images
-    people = [track.estimate(image, scene.box_xyxy, k * FRAME_NS) for k, image in enumerate(images)]
-    track.close()
-    return people
+    return [person for (person,) in estimator.estimate(boxed(images, scene.box_xyxy))]
 
 
 def as_bytes(people):
@@ -106,17 +110,46 @@ def test_same_pictures_give_the_same_bytes(estimator, scene):
     assert as_bytes(estimates(estimator, scene)) == as_bytes(estimates(estimator, scene))
 
 
-def test_tracks_that_run_side_by_side_do_not_share_state(estimator, scene):
-    forward, backward = scene.images_rgb, scene.images_rgb[::-1]
-    alone = as_bytes(estimates(estimator, scene, forward)), as_bytes(estimates(estimator, scene, backward))
-    one, other = estimator.start_track(), estimator.start_track()
-    mixed = [
-        (one.estimate(a, scene.box_xyxy, k * FRAME_NS), other.estimate(b, scene.box_xyxy, k * FRAME_NS))
-        for k, (a, b) in enumerate(zip(forward, backward, strict=True))
-    ]
-    one.close()
-    other.close()
-    assert (as_bytes(a for a, _ in mixed), as_bytes(b for _, b in mixed)) == alone
+def test_people_of_one_frame_do_not_share_state(estimator, scene):
+    x1, y1, x2, y2 = scene.box_xyxy
+    other_box = (x1 + 9, y1 + 4, x2 + 3, y2)
+    alone = as_bytes(estimates(estimator, scene))
+    both = list(estimator.estimate(boxed(scene.images_rgb, other_box, scene.box_xyxy)))
+    assert [len(people) for people in both] == [2] * len(scene.images_rgb)
+    assert as_bytes(person for _, person in both) == alone
+
+
+def test_people_come_and_go(estimator, scene):
+    frames = list(boxed(scene.images_rgb, scene.box_xyxy))
+    gone = [BoxedFrame(frame=boxed_frame.frame, track_numbers=(), boxes_xyxy=()) for boxed_frame in frames[:2]]
+    out = list(estimator.estimate([*gone, *frames[2:]]))
+    assert [len(people) for people in out] == [0, 0] + [1] * (len(frames) - 2)
+    assert as_bytes(people[0] for people in out[2:]) == as_bytes(estimates(estimator, scene, scene.images_rgb[2:]))
+
+
+def test_nothing_is_remembered_from_one_call_to_the_next(estimator, scene):
+    fresh = as_bytes(estimates(estimator, scene))
+    estimates(estimator, scene, scene.images_rgb[::-1])
+    assert as_bytes(estimates(estimator, scene)) == fresh
+
+
+def test_frames_are_read_ahead_within_bounds(estimator, scene):
+    taken = 0
+
+    def counted():
+        nonlocal taken
+        for boxed_frame in boxed(scene.images_rgb * 40, scene.box_xyxy):
+            taken += 1
+            yield boxed_frame
+
+    people = estimator.estimate(counted())
+    next(people)
+    assert taken <= 128
+    people.close()
+
+
+def test_no_frames_give_no_people(estimator):
+    assert list(estimator.estimate([])) == []
 
 
 def test_picture_is_left_as_it_was(estimator, scene):
@@ -144,20 +177,9 @@ def test_nobody_in_the_box_is_nothing_seen(estimator, scene):
     "box", [(-40.0, -30.0, 60.0, 90.0), (0.0, 0.0, 3.0, 3.0), (150.4, 100.6, 500.0, 400.0), (30.0, 20.0, 30.5, 140.0)]
 )
 def test_odd_boxes_break_nothing(estimator, scene, box):
-    track = estimator.start_track()
-    for k, image in enumerate(scene.images_rgb[:2]):
-        check_person(track.estimate(image, box, k * FRAME_NS), image)
-    track.close()
-
-
-def test_track_closes_twice_and_others_go_on(estimator, scene):
-    first = estimator.start_track()
-    first.estimate(scene.images_rgb[0], scene.box_xyxy, 0)
-    second = estimator.start_track()
-    first.close()
-    first.close()
-    assert second.estimate(scene.images_rgb[0], scene.box_xyxy, 0).parts_seen[Part.BODY]
-    second.close()
+    images = scene.images_rgb[:2]
+    for (person,), image in zip(estimator.estimate(boxed(images, box)), images, strict=True):
+        check_person(person, image)
 
 
 def test_weights_digest_is_stable(name, estimator):

@@ -5,6 +5,7 @@ person in the whole picture, invents points outside it, and looks for a hand in 
 """
 
 import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -29,7 +30,7 @@ from perception.backends.mediapipe.regions import (
     region_of_pose,
 )
 from perception.backends.mediapipe.views import PosePoints, View, read_pose
-from perception.keypoints import PersonKeypoints, unseen_person
+from perception.keypoints import BoxedFrame, PersonKeypoints, estimate_person_by_person, unseen_person
 from perception.layouts import place_face, place_hand, points_from_pose
 from schema.matching import Box
 from schema.records import PART_SLICES
@@ -92,6 +93,10 @@ class MediapipeKeypointEstimator:
     def weights_digest(self) -> str:
         """Return the digest of the six model files."""
         return digest_of_models(tuple(sorted(MODEL_FILES)))
+
+    def estimate(self, frames: Iterable[BoxedFrame]) -> Iterator[tuple[PersonKeypoints, ...]]:
+        """Estimate the people of one run of frames, one at a time."""
+        return estimate_person_by_person(frames, self.start_track)
 
     def start_track(self) -> "MediapipeTrackEstimator":
         """Begin a person; the first call loads the models (about a second)."""
