@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 UV_VERSION := 0.13.8
 PYTHON ?= python3.11
+WORKERS ?= 2
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 VENV := .venv/bin
 PACKAGES := schema media drawing kinematics perception proposals collectors annotation releases flows
@@ -22,18 +23,18 @@ help:  ## Say what the targets do
 	@touch $@
 
 .venv/.all: pyproject.toml uv.lock | $(filter .uv/bin/uv,$(UV))
-	$(UV) sync --quiet --frozen --inexact
+	$(UV) sync --quiet --frozen --inexact --all-extras
 	@touch $@ .venv/.core
 
 install: .venv/.core  ## Install what the embedded back ends need (no torch)
 
-install-all: .venv/.all  ## Install the development tools too
+install-all: .venv/.all  ## Install every back end (torch) and the development tools too
 
 demo: .venv/.core  ## Run the whole chain on a real video: make demo [VIDEO="<url or file> ..."]
 	$(VENV)/pressroom demo $(VIDEO)
 
-test: .venv/.all  ## Run the tests
-	$(VENV)/pytest $(PYTEST_ARGS)
+test: .venv/.all  ## Run the tests: make test [WORKERS=2] [PYTEST_ARGS="..."]
+	$(VENV)/pytest -n $(WORKERS) --dist loadgroup $(PYTEST_ARGS)
 
 check: .venv/.all  ## Format, lint, types, import rules, generated docs
 	$(VENV)/ruff format --check .

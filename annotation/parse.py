@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 from schema.errors import ConfigError, DropReason, ItemError
 from schema.privacy import ID_HEX_DIGITS, make_annotator_id
@@ -14,6 +14,7 @@ from schema.timespan import NS_PER_SECOND
 STAGE = "pull"
 MAX_INT64 = 2**63 - 1
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+Asked = TypeVar("Asked")
 
 
 def parse_annotations(
@@ -43,11 +44,11 @@ def parse_annotations(
     """
     for row in rows:
         try:
-            task = _task_of(row, tasks)
+            task = asked_of(row, tasks)
             asked_in = taxonomy if task.taxonomy == taxonomy.name else load_taxonomy(task.taxonomy)
-            account = _account_of(row)
+            account = account_of(row)
             verdict, class_id = _judgement_of(row, task, asked_in)
-            answered_ns = _answered_ns(row)
+            answered_ns = answered_ns_of(row)
             yield Annotation(
                 annotation_id=make_annotation_id(task.server_id, int(row["id"]), answered_ns),
                 candidate_id=task.candidate_id,
@@ -59,9 +60,9 @@ def parse_annotations(
                 scripted=account in scripted_accounts,
                 verdict=verdict,
                 class_id=class_id,
-                comment="\n".join(_texts_of(row, "comment", "text")),
+                comment="\n".join(texts_of(row, "comment", "text")),
                 answered_ns=answered_ns,
-                lead_time_ns=_lead_time_ns(row),
+                lead_time_ns=lead_time_ns_of(row),
             )
         except ItemError as error:
             yield Dropped(stage=STAGE, item_id=str(row.get("id", "?")), reason=error.reason, detail=error.detail)
@@ -73,25 +74,28 @@ def make_annotation_id(server_id: str, annotation_number: int, answered_ns: int)
     return "a" + sha256(message.encode()).hexdigest()[:ID_HEX_DIGITS]
 
 
-def _invalid(detail: str) -> ItemError:
+def invalid_answer(detail: str) -> ItemError:
+    """Make the error of an answer that the page can't have sent."""
     return ItemError(DropReason.INVALID_ANSWER, detail)
 
 
-def _task_of(row: Mapping[str, Any], tasks: Mapping[int, ReviewTask]) -> ReviewTask:
+def asked_of(row: Mapping[str, Any], asked: Mapping[int, Asked]) -> Asked:
+    """Return what an annotation answers, by its task's number; raises ``ItemError`` for anything but an answer."""
     if not isinstance(row.get("id"), int):
-        raise _invalid("the annotation has no number")
-    task = tasks.get(row["task"]) if isinstance(row.get("task"), int) else None
-    if task is None:
-        raise _invalid(f"task {row.get('task')!r} is none that pressroom put on the page")
+        raise invalid_answer("the annotation has no number")
+    question = asked.get(row["task"]) if isinstance(row.get("task"), int) else None
+    if question is None:
+        raise invalid_answer(f"task {row.get('task')!r} is none that pressroom put on the page")
     if row.get("was_cancelled"):
-        raise _invalid("the task was skipped")
-    return task
+        raise invalid_answer("the task was skipped")
+    return question
 
 
-def _account_of(row: Mapping[str, Any]) -> str:
+def account_of(row: Mapping[str, Any]) -> str:
+    """Return the account that answered; raises ``ItemError`` where the server does not tell."""
     account = row.get("completed_by")
     if not isinstance(account, str) or not account:
-        raise _invalid("the server does not tell who answered")
+        raise invalid_answer("the server does not tell who answered")
     return account
 
 
@@ -101,31 +105,34 @@ def _judgement_of(row: Mapping[str, Any], task: ReviewTask, taxonomy: Taxonomy) 
     The class choice counts only with "relabel": a person who opens the list, picks a class and then goes back to
     "accept" has accepted.
     """
-    chosen = _texts_of(row, "verdict", "choices")
+    chosen = texts_of(row, "verdict", "choices")
     if len(chosen) != 1:
-        raise _invalid(f"{len(chosen)} verdicts are chosen, not one")
+        raise invalid_answer(f"{len(chosen)} verdicts are chosen, not one")
     try:
         verdict = Verdict(chosen[0])
     except ValueError:
-        raise _invalid(f"{chosen[0]!r} is no verdict; there are {', '.join(Verdict)}") from None
+        raise invalid_answer(f"{chosen[0]!r} is no verdict; there are {', '.join(Verdict)}") from None
     if verdict is Verdict.ACCEPT:
         return verdict, task.class_id
     if verdict is not Verdict.RELABEL:
         return verdict, None
-    classes = _texts_of(row, "gesture", "choices")
+    classes = texts_of(row, "gesture", "choices")
     if len(classes) != 1:
-        raise _invalid(f"relabel with {len(classes)} classes chosen, not one")
+        raise invalid_answer(f"relabel with {len(classes)} classes chosen, not one")
     try:
         return verdict, taxonomy.by_id(classes[0]).class_id
     except ConfigError as error:
-        raise _invalid(str(error)) from error
+        raise invalid_answer(str(error)) from error
 
 
-def _texts_of(row: Mapping[str, Any], control: str, field: str) -> list[str]:
-    """Collect what one control of the page holds: ``choices`` of a choice, ``text`` of a text area."""
+def texts_of(row: Mapping[str, Any], control: str, field: str) -> list[str]:
+    """Collect what one control of the page holds: ``choices`` of a choice, ``text`` of a text area.
+
+    Raises ``ItemError`` for a result of another form.
+    """
     result = row.get("result")
     if not isinstance(result, list):
-        raise _invalid("the annotation holds no result")
+        raise invalid_answer("the annotation holds no result")
     texts: list[str] = []
     for item in result:
         if not isinstance(item, Mapping) or item.get("from_name") != control:
@@ -134,23 +141,24 @@ def _texts_of(row: Mapping[str, Any], control: str, field: str) -> list[str]:
         found = value.get(field) if isinstance(value, Mapping) else None
         found = [found] if isinstance(found, str) else found  # a text area sends a list, or a string from the API
         if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
-            raise _invalid(f"{control} holds no list of {field}")
+            raise invalid_answer(f"{control} holds no list of {field}")
         texts += found
     return texts
 
 
-def _answered_ns(row: Mapping[str, Any]) -> int:
+def answered_ns_of(row: Mapping[str, Any]) -> int:
+    """Return when the answer was given or last changed, Unix time in ns; raises ``ItemError`` where there is none."""
     text = row.get("updated_at") or row.get("created_at")
     try:
         instant = datetime.fromisoformat(text) if isinstance(text, str) else None
     except ValueError:
         instant = None
     if instant is None or instant.tzinfo is None:
-        raise _invalid(f"{text!r} is no time with a zone")
+        raise invalid_answer(f"{text!r} is no time with a zone")
     return (instant - EPOCH) // timedelta(microseconds=1) * 1000
 
 
-def _lead_time_ns(row: Mapping[str, Any]) -> int:
+def lead_time_ns_of(row: Mapping[str, Any]) -> int:
     """Return the time that the person took; 0 where the page tells none, as for answers sent by a script.
 
     A number that can't be one (negative, or too great for the column) counts as none: the answer itself is good.

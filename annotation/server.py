@@ -11,7 +11,6 @@ import httpx
 from annotation.accounts import ScriptedAccount
 from annotation.service import ReviewServer
 from schema.errors import ServiceError
-from schema.records import CandidateId
 from schema.timespan import NS_PER_SECOND
 
 IMPORT_BATCH = 500
@@ -21,6 +20,8 @@ MARGIN_NS = 3600 * NS_PER_SECOND
 """Answers this much older than the newest recorded one are listed again: one that was being saved while a pull went
 through the pages is older than others of that pull."""
 DETAIL_CHARACTERS = 300
+CANDIDATE_FIELD = "candidate_id"
+"""Field of a task's data that holds the candidate's id."""
 Decoded = TypeVar("Decoded", bound=dict[str, Any] | list[dict[str, Any]])
 
 
@@ -85,19 +86,26 @@ class LabelStudioClient:
         self._ensure_storage(number, clips_folder)
         return number
 
-    def import_tasks(self, project_number: int, documents: Iterable[dict[str, Any]]) -> dict[CandidateId, int]:
-        """Put the tasks on the server that are not there yet, and return the task number of every candidate given.
+    def import_tasks(
+        self, project_number: int, documents: Iterable[dict[str, Any]], *, id_field: str = CANDIDATE_FIELD
+    ) -> dict[str, int]:
+        """Put the tasks on the server that are not there yet, and return the task number of every id given.
 
         The server checks no prediction and imports a task as often as it is sent: each is checked against the page
         before, those that are there are left out, and what arrived is counted and read back.
+
+        Args:
+            project_number: The project.
+            documents: Tasks as Label Studio imports them.
+            id_field: Field of a task's data that tells what it asks.
 
         Raises:
             ServiceError: A prediction does not fit the page (nothing is sent then), or the server holds something
                 else than what was sent.
         """
-        wanted = {CandidateId(document["data"]["candidate_id"]): document for document in documents}
-        there = self.list_tasks(project_number)
-        missing = [document for candidate_id, document in wanted.items() if candidate_id not in there]
+        wanted = {str(document["data"][id_field]): document for document in documents}
+        there = self.list_tasks(project_number, id_field=id_field)
+        missing = [document for asked_id, document in wanted.items() if asked_id not in there]
         self._check_predictions(project_number, missing)
         for first in range(0, len(missing), IMPORT_BATCH):
             batch = missing[first : first + IMPORT_BATCH]
@@ -106,21 +114,21 @@ class LabelStudioClient:
             held = (answer.get("task_count"), answer.get("prediction_count"))
             if held != sent:
                 raise ServiceError(f"Label Studio took {held} of {sent} tasks and predictions; run the command again")
-        there = self.list_tasks(project_number) if missing else there
+        there = self.list_tasks(project_number, id_field=id_field) if missing else there
         lost = sorted(wanted.keys() - there.keys())
         if lost:
             raise ServiceError(
                 f"Label Studio does not hold {len(lost)} of {len(wanted)} tasks ({lost[0]} ...); run the command again"
             )
-        return {candidate_id: there[candidate_id] for candidate_id in wanted}
+        return {asked_id: there[asked_id] for asked_id in wanted}
 
-    def list_tasks(self, project_number: int) -> dict[CandidateId, int]:
-        """Return the task number of every candidate in a project; of a candidate's several tasks the first."""
-        numbers: dict[CandidateId, int] = {}
+    def list_tasks(self, project_number: int, *, id_field: str = CANDIDATE_FIELD) -> dict[str, int]:
+        """Return the task number of every id in a project; of an id's several tasks the first."""
+        numbers: dict[str, int] = {}
         for task in self._tasks(project_number, {"fields": "task_only"}, {"ordering": ["tasks:id"]}):
-            candidate_id = task["data"].get("candidate_id")
-            if isinstance(candidate_id, str):
-                numbers.setdefault(CandidateId(candidate_id), int(task["id"]))
+            asked_id = task["data"].get(id_field)
+            if isinstance(asked_id, str):
+                numbers.setdefault(asked_id, int(task["id"]))
         return numbers
 
     def list_answers(self, project_number: int, *, since_ns: int | None = None) -> Iterator[dict[str, Any]]:

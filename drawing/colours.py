@@ -24,6 +24,8 @@ INSIDE: Colour = (120, 220, 130)
 """Within the span that is asked about."""
 OUTSIDE: Colour = (122, 128, 140)
 """Before and after that span."""
+BRIGHT = 105
+"""Luminance (Rec. 709 weights, of 255) from which dark text reads better than bright text."""
 
 LANES: tuple[Colour, ...] = (
     (255, 150, 60),
@@ -34,6 +36,29 @@ LANES: tuple[Colour, ...] = (
     (255, 209, 102),
 )
 """Told apart by people with the common forms of colour blindness when labelled, as they always are here."""
+
+
+PEOPLE: tuple[Colour, ...] = (
+    (240, 108, 156),
+    (126, 214, 120),
+    (180, 156, 255),
+    (206, 222, 70),
+    (255, 140, 108),
+    (40, 200, 176),
+)
+"""People of one picture; none is like a left or right limb's, and each person has a letter as well."""
+
+
+def person_colour(person_number: int) -> Colour:
+    """Return the colour of a person, by ``person_number``; beyond six people colours repeat."""
+    return PEOPLE[person_number % len(PEOPLE)]
+
+
+def ink_on(colour: Colour) -> Colour:
+    """Return what text on a plate of this colour is written in: dark on bright, bright on dark."""
+    red, green, blue = colour
+    is_bright = 0.2126 * red + 0.7152 * green + 0.0722 * blue > BRIGHT
+    return PAPER if is_bright else INK
 
 
 def colours_of(names: Iterable[str]) -> dict[str, Colour]:

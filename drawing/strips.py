@@ -1,97 +1,117 @@
-"""A strip of time below a film: candidates in lanes, and where we are."""
-
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+"""The strip of time below a film, with a moving cursor; and the bar below a review clip."""
 
 import numpy as np
 
-from drawing.colours import FAINT_INK, INK, INSIDE, OUTSIDE, PAPER, RAIL, Colour, colours_of, dimmed
-from drawing.texts import Picture, put_text, shortened, text_size_px, time_text
-from schema.records import Candidate
-from schema.timespan import TimeSpan
+from drawing.colours import FAINT_INK, INK, INSIDE, OUTSIDE, PAPER, RAIL, dimmed
+from drawing.lanes import Contents, candidate_colours, timeline_lanes
+from drawing.texts import SMALLEST_TYPE_PX, Picture, put_text, shortened, text_size_px, time_text
+from drawing.timelines import Timeline
+from schema.timespan import NS_PER_SECOND, TimeSpan
 
-MOST_LANES = 4
-"""Candidates of more than four at one time share the last lane: a taller strip would dwarf the picture."""
-LANE_PX, GAP_PX, MARGIN_PX, TEXT_PX = 10, 4, 10, 16
+PAGE_NS = 20 * NS_PER_SECOND
+"""A film longer than one and a half pages is shown page by page: a contact of 0.3 s is to be seen, at 10 px here."""
 
-
-def class_or_movement(candidate: Candidate) -> str:
-    """Name a candidate by its class id, for callers that have no taxonomy at hand."""
-    return (candidate.class_id or "unclassified movement").replace("_", " ")
+OVERVIEW_PX = 10
+"""Height of the bar that shows the whole of a long film, at least."""
 
 
-def lanes_of(spans: Sequence[TimeSpan]) -> list[int]:
-    """Return a lane for each span so that those of one lane do not overlap, as long as the lanes suffice."""
-    lanes = [0] * len(spans)
-    free_at_ns: list[int] = []
-    for index in sorted(range(len(spans)), key=lambda i: (spans[i], i)):
-        lane = next((n for n, end_ns in enumerate(free_at_ns) if end_ns <= spans[index].start_ns), len(free_at_ns))
-        if lane == len(free_at_ns) and lane < MOST_LANES:
-            free_at_ns.append(0)
-        lane = min(lane, MOST_LANES - 1)
-        free_at_ns[lane] = max(free_at_ns[lane], spans[index].end_ns)
-        lanes[index] = lane
-    return lanes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Strip:
-    """The strip of one film; ``at`` gives it at an instant."""
+    """The strip of one film: what goes on, an overview of a long film, and the lanes of the page that is played."""
 
-    spans: tuple[tuple[TimeSpan, str], ...]
-    """Each candidate's span and name."""
-    colours: Mapping[str, Colour]
-    """Of each name."""
-    end_ns: int
-    """Length of the film."""
-    width: int
-    resting: Picture
-    """The strip without playhead and text."""
+    def __init__(self, contents: Contents, *, width_px: int, size_px: int) -> None:
+        """Lay the strip out for a film ``width_px`` wide; ``size_px`` is the size of its type."""
+        self.contents, self.width_px, self.size_px = contents, width_px, size_px
+        self.pad_px, self.gap_px = max(4, size_px // 2), size_px // 2
+        self.lanes = timeline_lanes(contents)
+        self.colours = candidate_colours(contents.candidates, contents.name_of)
+        self.end_ns = contents.times.end_ns
+        self.page_count = 1 if self.end_ns <= 1.5 * PAGE_NS else -(-self.end_ns // PAGE_NS)
+        self._page_number = -1
+        self._page = self._draw_page(0)
+        self._overview = self._draw_overview() if self.page_count > 1 else None
+        rows = (self._head_px(), 0 if self._overview is None else self._overview.shape[0] + self.gap_px)
+        height = sum(rows) + self._page.picture.shape[0] + self.gap_px
+        self.height_px = height + height % 2
 
-    @classmethod
-    def make(
-        cls, candidates: Sequence[Candidate], *, end_ns: int, width: int, name_of: Callable[[Candidate], str]
-    ) -> "Strip":
-        """Draw the lanes once."""
-        spans = tuple((candidate.span, name_of(candidate)) for candidate in candidates)
-        lanes = lanes_of([span for span, _ in spans])
-        count = max(lanes, default=0) + 1
-        height = MARGIN_PX + round(TEXT_PX * 1.3) + GAP_PX + count * (LANE_PX + GAP_PX) + MARGIN_PX
-        resting = np.full((height + height % 2, width, 3), PAPER, dtype=np.uint8)
-        colours = colours_of(name for _, name in spans)
-        strip = cls(spans=spans, colours=colours, end_ns=end_ns, width=width, resting=resting)
-        for lane in range(count):
-            strip._fill(resting, lane, TimeSpan(start_ns=0, end_ns=end_ns), RAIL)
-        for (span, name), lane in zip(spans, lanes, strict=True):
-            strip._fill(resting, lane, span, colours[name])
-        return strip
-
-    def at(self, time_ns: int) -> Picture:
-        """Return the strip at an instant: the playhead, the time, and the names of what goes on."""
-        picture = self.resting.copy()
-        x = self._x(time_ns)
-        picture[self._lanes_top() - GAP_PX : -MARGIN_PX + GAP_PX, max(x - 1, 0) : x + 1] = INK
-        time = time_text(time_ns)
-        put_text(picture, time, (MARGIN_PX, MARGIN_PX), size_px=TEXT_PX, colour=FAINT_INK)
-        left = MARGIN_PX + text_size_px(f"{time_text(self.end_ns)}    ", TEXT_PX)[0]
-        running = dict.fromkeys(name for span, name in self.spans if span.contains(time_ns))
-        for name in running:
-            text = shortened(name, TEXT_PX, self.width - MARGIN_PX - left)
-            put_text(picture, text, (left, MARGIN_PX), size_px=TEXT_PX, colour=self.colours[name])
-            left += text_size_px(f"{text}    ", TEXT_PX)[0]
+    def at(self, frame_index: int, time_ns: int) -> Picture:
+        """Return the strip at an instant: time, frame and shot, the candidates that run, and the cursor."""
+        picture = np.full((self.height_px, self.width_px, 3), PAPER, dtype=np.uint8)
+        self._write_place(picture, frame_index, time_ns)
+        self._write_running(picture, time_ns)
+        top = self._head_px()
+        if self._overview is not None:
+            picture[top : top + self._overview.shape[0]] = self._overview
+            self._mark_page(picture[top : top + self._overview.shape[0]], time_ns)
+            top += self._overview.shape[0] + self.gap_px
+        number = min(time_ns * self.page_count // self.end_ns, self.page_count - 1)
+        if number != self._page_number:
+            self._page = self._draw_page(number)
+        page = self._page.at(time_ns)
+        picture[top : top + page.shape[0]] = page
         return picture
 
-    def _lanes_top(self) -> int:
-        return MARGIN_PX + round(TEXT_PX * 1.3) + GAP_PX
+    def _head_px(self) -> int:
+        return round(3.5 * self.size_px)
 
-    def _x(self, time_ns: int) -> int:
-        rail_px = self.width - 2 * MARGIN_PX
-        return MARGIN_PX + min(rail_px, time_ns * rail_px // self.end_ns)
+    def _draw_page(self, number: int) -> Timeline:
+        self._page_number = number
+        start_ns, end_ns = (self.end_ns * n // self.page_count for n in (number, number + 1))
+        span = TimeSpan(start_ns=start_ns, end_ns=end_ns)
+        cuts_ns = [shot.span.start_ns for shot in self.contents.shots]
+        small_px = max(SMALLEST_TYPE_PX, round(0.85 * self.size_px))
+        return Timeline(self.lanes, span, width_px=self.width_px, size_px=small_px, pad_px=self.pad_px, cuts_ns=cuts_ns)
 
-    def _fill(self, picture: Picture, lane: int, span: TimeSpan, colour: Colour) -> None:
-        top = self._lanes_top() + lane * (LANE_PX + GAP_PX)
-        start = self._x(span.start_ns)
-        picture[top : top + LANE_PX, start : max(self._x(span.end_ns), start + 2)] = colour
+    def _draw_overview(self) -> Picture:
+        """Draw the whole film as one bar: candidates in their colours, cuts as notches."""
+        bar: Picture = np.full((max(OVERVIEW_PX, self.size_px // 2), self.width_px, 3), PAPER, dtype=np.uint8)
+        first, last = self._overview_x(0), self._overview_x(self.end_ns)
+        bar[1:-1, first:last] = RAIL
+        for shot in self.contents.shots[1:]:
+            bar[1:-1, self._overview_x(shot.span.start_ns)] = OUTSIDE
+        for candidate in self.contents.candidates:
+            start = self._overview_x(candidate.span.start_ns)
+            end = max(self._overview_x(candidate.span.end_ns), start + 2)
+            bar[1:-1, start:end] = self.colours[self.contents.name_of(candidate)]
+        return bar
+
+    def _overview_x(self, time_ns: int) -> int:
+        return self.pad_px + time_ns * (self.width_px - 2 * self.pad_px) // self.end_ns
+
+    def _mark_page(self, bar: Picture, time_ns: int) -> None:
+        number = min(time_ns * self.page_count // self.end_ns, self.page_count - 1)
+        start, end = (self._overview_x(self.end_ns * n // self.page_count) for n in (number, number + 1))
+        bar[[0, -1], start:end] = INK
+        bar[:, [start, end - 1]] = INK
+        x = min(self._overview_x(time_ns), self.width_px - 2)
+        bar[:, x : x + 2] = INK
+
+    def _write_place(self, picture: Picture, frame_index: int, time_ns: int) -> None:
+        count = self.contents.times.times_ns.shape[0]
+        texts = [(f"{time_text(time_ns)} / {time_text(self.end_ns)}", INK)]
+        texts.append((f"frame {frame_index} of {count}", FAINT_INK))
+        shots = self.contents.shots
+        number = next((n for n, shot in enumerate(shots, start=1) if frame_index < shot.end_frame), len(shots))
+        if len(shots) > 1:
+            texts.append((f"shot {number} of {len(shots)}", FAINT_INK))
+        left = self.pad_px
+        for text, colour in texts:
+            put_text(picture, text, (left, self.size_px // 3), size_px=self.size_px, colour=colour)
+            left += text_size_px(text, self.size_px)[0] + round(1.5 * self.size_px)
+
+    def _write_running(self, picture: Picture, time_ns: int) -> None:
+        top, left = round(1.9 * self.size_px), self.pad_px
+        running = [candidate for candidate in self.contents.candidates if candidate.span.contains(time_ns)]
+        if not running:
+            put_text(picture, "no candidate", (left, top), size_px=self.size_px, colour=dimmed(FAINT_INK, 0.6))
+        square = max(6, round(0.7 * self.size_px))
+        for candidate in sorted(running, key=lambda c: (c.span, -c.score)):
+            name = self.contents.name_of(candidate)
+            drop = (round(1.3 * self.size_px) - square) // 2
+            picture[top + drop : top + drop + square, left : left + square] = self.colours[name]
+            left += square + self.size_px // 2
+            text = shortened(f"{name} {candidate.score:.2f}", self.size_px, self.width_px - left)
+            put_text(picture, text, (left, top), size_px=self.size_px, colour=self.colours[name])
+            left += text_size_px(text, self.size_px)[0] + self.size_px
 
 
 def progress_bar(width: int, height: int, *, clip: TimeSpan, asked: TimeSpan, time_ns: int) -> Picture:

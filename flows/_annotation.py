@@ -18,9 +18,11 @@ from flows._leases import waited_lease
 from flows._outcome import Outcome, record_run
 from flows._perception import split_dropped
 from flows._plan import to_push
+from flows._player_questions import to_ask
+from flows._player_review import pull_votes, push_questions
 from flows._study import Study
-from schema.arrow import ANNOTATIONS, TASKS
-from schema.records import Anchor, Candidate, ReviewTask, VideoRecord
+from schema.arrow import ANNOTATIONS, PLAYER_QUESTIONS, TASKS
+from schema.records import Anchor, Candidate, Dropped, ReviewTask, VideoRecord
 from schema.rows import annotations_to_rows, tasks_from_rows, tasks_to_rows
 from schema.tables import STUDY_KEY
 
@@ -52,19 +54,29 @@ def ensure_study_project(study: Study, client: LabelStudioClient) -> int:
 
 
 def push(study: Study) -> Outcome:
-    """Put every new candidate on the page, each once, however often this is called or killed."""
+    """Put every new candidate and every "which one is the player?" on the page, each once, also after a kill."""
     outcome = Outcome(stage="push")
     started_ns = time.time_ns()
     with waited_lease(study.layout, "push", STUDY_KEY):
-        waiting = to_push(study)
-        if waiting:
+        waiting, asking = to_push(study), to_ask(study)
+        if waiting or asking:
             with review_client(study) as (server, client):
-                project = ensure_study_project(study, client)
-                for first in range(0, len(waiting), BATCH):
-                    outcome.rows += _push_batch(study, server, client, project, waiting[first : first + BATCH])
+                outcome.rows += push_questions(study, asking, server=server, client=client)
+                outcome.rows += _push_candidates(study, waiting, server=server, client=client)
             outcome.done = 1
+            outcome.notes += [f"questions which one is the player: {len(asking)}"] if asking else []
             record_run(study, outcome, key=STUDY_KEY, started_ns=started_ns)
     return outcome
+
+
+def _push_candidates(
+    study: Study, waiting: list[tuple[VideoRecord, Candidate]], *, server: ReviewServer, client: LabelStudioClient
+) -> int:
+    if not waiting:
+        return 0
+    project = ensure_study_project(study, client)
+    batches = [waiting[first : first + BATCH] for first in range(0, len(waiting), BATCH)]
+    return sum(_push_batch(study, server, client, project, batch) for batch in batches)
 
 
 def _push_batch(
@@ -108,34 +120,44 @@ def _review_task(
 
 
 def pull(study: Study) -> Outcome:
-    """Record every answer that the review server holds and the study does not, as one batch."""
+    """Record every answer that the review server holds and the study does not, one batch a table."""
     outcome = Outcome(stage="pull")
     started_ns = time.time_ns()
     with waited_lease(study.layout, "pull", STUDY_KEY):
         asked = tasks_from_rows(study.store.read(TASKS))
-        if not asked:
+        if not asked and not study.store.read(PLAYER_QUESTIONS).num_rows:
             outcome.notes.append("nothing was put on the page yet: `pressroom push` does that")
             return outcome
-        known = study.store.read(ANNOTATIONS)
         with review_client(study) as (server, client):
-            mine = {task.task_number: task for task in asked if task.server_id == server.server_id}
-            projects = sorted({task.project_number for task in mine.values()})
-            answers = [a for p in projects for a in client.list_answers(p, since_ns=_newest_ns(known))]
-        kept, outcome.dropped = split_dropped(
-            parse_annotations(
-                answers,
-                tasks=mine,
-                taxonomy=study.taxonomy,
-                pseudonym_key=study.key,
-                scripted_accounts=frozenset(a["completed_by"] for a in answers if is_scripted(a["completed_by"])),
-            )
-        )
-        recorded = set(known["annotation_id"].to_pylist())
-        new = {a.annotation_id: a for a in kept if a.annotation_id not in recorded}
-        study.store.append(ANNOTATIONS, annotations_to_rows(new.values()))
-        outcome.done, outcome.rows = 1, len(new)
+            answers, no_answers = _pull_answers(study, asked, server=server, client=client)
+            votes, no_votes = pull_votes(study, server=server, client=client)
+        outcome.done, outcome.rows, outcome.dropped = 1, answers + votes, no_answers + no_votes
+        outcome.notes += [f"answers that say who is the player: {votes}; go on with `pressroom run`"] if votes else []
         record_run(study, outcome, key=STUDY_KEY, started_ns=started_ns)
     return outcome
+
+
+def _pull_answers(
+    study: Study, asked: list[ReviewTask], *, server: ReviewServer, client: LabelStudioClient
+) -> tuple[int, list[Dropped]]:
+    """Record the answers to candidates; returns how many were new, and what was none."""
+    known = study.store.read(ANNOTATIONS)
+    mine = {task.task_number: task for task in asked if task.server_id == server.server_id}
+    projects = sorted({task.project_number for task in mine.values()})
+    answers = [a for p in projects for a in client.list_answers(p, since_ns=_newest_ns(known))]
+    kept, dropped = split_dropped(
+        parse_annotations(
+            answers,
+            tasks=mine,
+            taxonomy=study.taxonomy,
+            pseudonym_key=study.key,
+            scripted_accounts=frozenset(a["completed_by"] for a in answers if is_scripted(a["completed_by"])),
+        )
+    )
+    recorded = set(known["annotation_id"].to_pylist())
+    new = {a.annotation_id: a for a in kept if a.annotation_id not in recorded}
+    study.store.append(ANNOTATIONS, annotations_to_rows(new.values()))
+    return len(new), dropped
 
 
 def _newest_ns(known: pa.Table) -> int | None:

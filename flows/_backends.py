@@ -6,6 +6,7 @@ from typing import Any
 
 from flows._config import BackEndsSection, check_settings
 from perception.backends.loading import load_back_end
+from perception.faces import FACE_FINDERS
 from perception.keypoints import KEYPOINT_ESTIMATORS
 from perception.shots import SHOT_DETECTORS
 from perception.tracks import PERSON_TRACKERS
@@ -13,12 +14,13 @@ from perception.tracks import PERSON_TRACKERS
 BACK_ENDS: Mapping[str, Mapping[str, str]] = {
     "shots": SHOT_DETECTORS,
     "tracks": PERSON_TRACKERS,
+    "faces": FACE_FINDERS,
     "keypoints": KEYPOINT_ESTIMATORS,
 }
 """The table of each stage that has back ends."""
 
 
-def build_back_end(chosen: BackEndsSection, stage: str) -> Any:  # noqa: ANN401  three protocols share the section
+def build_back_end(chosen: BackEndsSection, stage: str) -> Any:  # noqa: ANN401  four protocols share the section
     """Build the back end that the study names for a stage.
 
     Raises ``ConfigError`` for an unknown name or setting and ``MissingPartError`` where its library is not installed.

@@ -19,6 +19,8 @@ app = typer.Typer(
 )
 release_app = typer.Typer(name="release", help="Look at published releases.", no_args_is_help=True)
 app.add_typer(release_app)
+models_app = typer.Typer(name="models", help="Networks of your own for keypoints.", no_args_is_help=True)
+app.add_typer(models_app)
 
 
 @contextmanager
@@ -50,6 +52,12 @@ HereArgument = Annotated[
     Path, typer.Argument(metavar="STUDY", parser=_folder, help="The study's folder; this one if none is named.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+TrackerOption = Annotated[
+    str | None, typer.Option("--tracker", metavar="NAME", help="Follow people with this back end, not the study's.")
+]
+KeypointsOption = Annotated[
+    str | None, typer.Option("--keypoints", metavar="NAME", help="Find keypoints with this back end, not the study's.")
+]
 
 
 def _run(location: Path, *stages: str, **options: bool) -> None:
@@ -99,8 +107,8 @@ def doctor(
 def demo(
     videos: Annotated[list[str] | None, typer.Argument(metavar="[URL|FILE]...", help="Videos of your own.")] = None,
     root: Annotated[Path, typer.Option(metavar="DIR", parser=_folder, help="Folder of the demo study.")] = Path("demo"),
-    tracker: Annotated[str | None, typer.Option(help="Tracker back end.")] = None,
-    keypoints: Annotated[str | None, typer.Option(help="Keypoint back end.")] = None,
+    tracker: TrackerOption = None,
+    keypoints: KeypointsOption = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the review page at the end.")] = False,
 ) -> None:
     """Show the whole chain on a real video, from a link to a verified release and a running review page."""
@@ -113,13 +121,17 @@ def demo(
 
 
 @app.command()
-def plan(study: StudyArgument, as_json: JsonOption = False) -> None:
+def plan(
+    study: StudyArgument, tracker: TrackerOption = None, keypoints: KeypointsOption = None, as_json: JsonOption = False
+) -> None:
     """Tell what would be done, with hours, gigabytes and annotator minutes."""
     with _told():
+        from flows._overrides import named_back_ends
         from flows._report import tell_plan
         from flows._study import open_study
 
-        tell_plan(open_study(study), as_json=as_json)
+        with named_back_ends(tracker=tracker, keypoints=keypoints):
+            tell_plan(open_study(study), as_json=as_json)
 
 
 @app.command()
@@ -138,9 +150,32 @@ def collect(
 
 
 @app.command()
-def perceive(study: StudyArgument) -> None:
-    """Find shots, follow people and estimate keypoints in every video."""
-    _run(study, "perceive")
+def perceive(
+    study: StudyArgument,
+    score_only: Annotated[
+        bool,
+        typer.Option(
+            "--score-only", help="Only measure who is there, how well they are shown and who is the player; tell it."
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Find shots, follow people, tell who is the player and estimate keypoints in every video."""
+    if not score_only:
+        _run(study, "perceive")
+        return
+    with _told():
+        from flows._scores import tell_scores
+        from flows._study import open_study
+
+        status = 0
+        try:
+            _run(study, "perceive", score_only=True)
+        except typer.Exit as ended:
+            status = ended.exit_code
+        tell_scores(open_study(study), as_json=as_json)
+        if status:
+            raise typer.Exit(status)
 
 
 @app.command()
@@ -168,9 +203,14 @@ def publish(study: StudyArgument) -> None:
 
 
 @app.command()
-def run(study: StudyArgument) -> None:
+def run(study: StudyArgument, tracker: TrackerOption = None, keypoints: KeypointsOption = None) -> None:
     """Collect, perceive, propose and push; picks up where it stopped."""
-    _run(study, "collect", "perceive", "propose", "push")
+    with _told():
+        from flows._overrides import named_back_ends, tell_override
+
+        with named_back_ends(tracker=tracker, keypoints=keypoints):
+            tell_override(study)
+            _run(study, "collect", "perceive", "propose", "push")
 
 
 @app.command()
@@ -217,14 +257,18 @@ def status(study: StudyArgument, as_json: JsonOption = False) -> None:
 def explain(
     study: StudyArgument,
     key: Annotated[str, typer.Argument(metavar="KEY", help="A video id, or `study`.")],
+    tracker: TrackerOption = None,
+    keypoints: KeypointsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Tell why each part of a video will or will not be redone."""
     with _told():
+        from flows._overrides import named_back_ends
         from flows._report import tell_explanation
         from flows._study import open_study
 
-        tell_explanation(open_study(study), key, as_json=as_json)
+        with named_back_ends(tracker=tracker, keypoints=keypoints):
+            tell_explanation(open_study(study), key, as_json=as_json)
 
 
 @app.command()
@@ -233,13 +277,49 @@ def preview(
     video: Annotated[str, typer.Argument(metavar="VIDEO", help="A video id.")],
     background: Annotated[str, typer.Option(help="`picture` (keep it private) or `black`.")] = "black",
 ) -> None:
-    """Draw an overlay film and a contact sheet of one video."""
+    """Draw an overlay film and a contact sheet of one video: people and roles, hands, cuts and candidates in time."""
     with _told():
         from flows._preview import preview_video
+        from flows._progress import showing
         from flows._study import open_study
 
-        for path in preview_video(open_study(study), video, background=background):
+        with showing():
+            paths = preview_video(open_study(study), video, background=background)
+        for path in paths:
             typer.echo(path)
+
+
+@models_app.command("list")
+def models_list(as_json: JsonOption = False) -> None:
+    """Tell which whole-body networks there are, how accurate they are, and whose weights are here."""
+    with _told():
+        from flows._models import tell_models
+
+        tell_models(as_json=as_json)
+
+
+@models_app.command("show")
+def models_show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A config that `pressroom models list` names.")],
+) -> None:
+    """Tell where a network's weights come from and go, and what to write into study.toml."""
+    with _told():
+        from flows._models import tell_model
+
+        tell_model(name)
+
+
+@models_app.command("export")
+def models_export(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A config's name, or the path of your own config.")],
+    checkpoint: Annotated[str, typer.Option(help="Its weights: a name in the weights folder, or a path.")] = "",
+    output: Annotated[Path | None, typer.Option(help="Where to; the weights folder if not given.")] = None,
+) -> None:
+    """Export a network to ONNX, for machines without torch and mmpose."""
+    with _told():
+        from flows._models import export_model
+
+        export_model(name, checkpoint=checkpoint, output=output)
 
 
 @release_app.command("validate")

@@ -20,7 +20,9 @@ from flows._schedules import SchedulesConfig
 from media.proxies import ProxyConfig
 from perception.keypoints import KeypointsConfig
 from perception.players import PlayersConfig
+from perception.quality import QualityConfig
 from perception.shots import ShotsConfig
+from perception.smoothing import SmoothingConfig
 from perception.tracks import TracksConfig
 from proposals.config import ProposalsConfig
 from releases.config import ReleaseConfig
@@ -79,12 +81,16 @@ class BackEndsSection:
     """Shot detector."""
     tracks: str = "mediapipe"
     """People tracker."""
+    faces: str = "mediapipe"
+    """Face finder: who faces the camera. `none` looks for no faces."""
     keypoints: str = "mediapipe"
     """Keypoint estimator."""
     shots_settings: dict[str, Any] = field(default_factory=dict)
     """Settings of the shot detector: the fields of its config class (docs/back-ends.md)."""
     tracks_settings: dict[str, Any] = field(default_factory=dict)
     """Settings of the tracker."""
+    faces_settings: dict[str, Any] = field(default_factory=dict)
+    """Settings of the face finder."""
     keypoints_settings: dict[str, Any] = field(default_factory=dict)
     """Settings of the keypoint estimator."""
 
@@ -121,6 +127,8 @@ class StudyConfig:
     tracks: TracksConfig = field(default_factory=TracksConfig)
     keypoints: KeypointsConfig = field(default_factory=KeypointsConfig)
     players: PlayersConfig = field(default_factory=PlayersConfig)
+    smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
+    quality: QualityConfig = field(default_factory=QualityConfig)
     proxies: ProxyConfig = field(default_factory=ProxyConfig)
     proposals: ProposalsConfig = field(default_factory=ProposalsConfig)
     annotate: AnnotateConfig = field(default_factory=AnnotateConfig)

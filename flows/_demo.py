@@ -15,16 +15,18 @@ import typer
 from annotation.service import ReviewServer
 from collectors.sample_site import SampleSite
 from drawing.people import Background
+from flows._backends import back_end_document
 from flows._collection import GOT, newest_attempts
-from flows._config import STUDY_FILE
+from flows._config import STUDY_FILE, load_config
 from flows._facts import status_facts
 from flows._outcome import ExitStatus, Outcome
+from flows._overrides import VARIABLES, named_back_ends, with_named_back_ends
 from flows._plan import current_candidates, study_videos
 from flows._prefect import start_prefect
 from flows._preview import preview_video
 from flows._publication import newest_release, study_releases
 from flows._report import tell_outcome
-from flows._reviewers import answer_by_script
+from flows._reviewers import answer_by_script, answer_questions_by_script
 from flows._runner import run_stage
 from flows._services import start_review
 from flows._study import Study, open_study
@@ -53,6 +55,7 @@ def run_demo(videos: Sequence[str], *, root: Path, tracker: str | None, keypoint
             outcomes[name] = _stage(study, name)
         server = _await(review)
         outcomes["push"] = _stage(study, "push")
+        _name_players(study, outcomes)
         with _step("scripted reviewers"):
             open_tasks = answer_by_script(study)
         outcomes["pull"] = _stage(study, "pull")
@@ -71,13 +74,18 @@ def run_demo(videos: Sequence[str], *, root: Path, tracker: str | None, keypoint
 
 
 def _make_study(root: Path, *, tracker: str | None, keypoints: str | None) -> None:
-    private = root / "private"
-    private.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Write the demo's study file, with the named back ends once it is known that they can run."""
     path = root / STUDY_FILE
-    document = tomlkit.parse((path if path.exists() else CONFIG).read_text(encoding="utf-8"))
-    for stage, name in (("tracks", tracker), ("keypoints", keypoints)):
-        if name:
-            document["back_ends"][stage] = name
+    template = path if path.exists() else CONFIG
+    document = tomlkit.parse(template.read_text(encoding="utf-8"))
+    with named_back_ends(tracker=tracker, keypoints=keypoints):
+        chosen = with_named_back_ends(load_config(template).back_ends)
+        for stage in VARIABLES:
+            back_end_document(chosen, stage)
+            document["back_ends"][stage] = getattr(chosen, stage)
+            if f"{stage}_settings" in document["back_ends"]:
+                document["back_ends"][f"{stage}_settings"] = getattr(chosen, f"{stage}_settings")
+    (root / "private").mkdir(parents=True, exist_ok=True, mode=0o700)
     path.write_text(tomlkit.dumps(document), encoding="utf-8")
 
 
@@ -125,6 +133,17 @@ def _stage(study: Study, name: str) -> Outcome:
     outcome = run_stage(study, name)
     tell_outcome(outcome, study)
     return outcome
+
+
+def _name_players(study: Study, outcomes: dict[str, Outcome]) -> None:
+    """Let a script say who the player is where that was asked, and go on with what the answer changes."""
+    if not answer_questions_by_script(study):
+        return
+    for name in ("pull", "perceive", "propose", "push"):
+        again = _stage(study, name)
+        if name in outcomes:
+            again.add(outcomes[name])
+        outcomes[name] = again
 
 
 def _publish(study: Study) -> Outcome:

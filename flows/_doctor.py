@@ -4,19 +4,19 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from annotation.installation import LABEL_STUDIO_VERSION, find_label_studio
 from collectors.base import CollectConfig
 from collectors.clock import Clock, SystemClock
-from schema.errors import ConfigError, DamagedTableError
+from schema.errors import ConfigError, DamagedTableError, MissingPartError, RunError
 
 if TYPE_CHECKING:
     from flows._study import Study
@@ -33,6 +33,7 @@ OPTIONAL = {
 INSTALL = "make install"
 UPDATE_YTDLP = "uv lock --upgrade-package yt-dlp --upgrade-package yt-dlp-ejs && make install"
 SET_CLOCK = "set the clock, for example: timedatectl set-ntp true"
+BACK_END_PAGE = "docs/back-ends.md says what each one needs"
 OLD_AFTER_DAYS = 60
 """Sites change: yt-dlp is released about once a month, and fixes for YouTube come with it."""
 CLOCK_TOLERANCE_S = 120
@@ -67,6 +68,8 @@ def examine(study: Path | None, *, clock: Clock | None = None) -> list[Finding]:
         findings += _downloader(clock.now_ns())
     if find_spec("av"):
         findings.append(_ffmpeg())
+    if find_spec("mediapipe"):
+        findings += _back_ends()
     return [*findings, *(_study(study, clock) if study else ())]
 
 
@@ -132,10 +135,33 @@ def _ffmpeg() -> Finding:
     return Finding(what="ffmpeg", good=not problem, detail=detail, remedy=INSTALL if problem else "")
 
 
+def _back_ends() -> Iterator[Finding]:
+    """Tell of each back end whether it could run as it is when a study only names it: its packages and its weights."""
+    from flows._backends import BACK_ENDS, back_end_document
+    from flows._config import BackEndsSection
+
+    for stage, table in BACK_ENDS.items():
+        for name in table:
+            what = f"back end {stage} {name}"
+            named: dict[str, Any] = {stage: name}
+            try:
+                back_end_document(replace(BackEndsSection(), **named), stage)
+            except RunError as error:
+                yield Finding(what=what, good=True, optional=True, detail=str(error), remedy=BACK_END_PAGE)
+            else:
+                yield Finding(what=what, good=True, optional=True, detail="can run")
+
+
 def _study(location: Path, clock: Clock) -> Iterator[Finding]:
     from flows._study import open_study
 
-    study = open_study(location)
+    try:
+        study = open_study(location)
+    except MissingPartError as error:
+        yield Finding(what="back ends of the study", good=False, detail=str(error), remedy=BACK_END_PAGE)
+        return
+    told = ", ".join(f"{stage} {words}" for stage, words in study.told_back_ends.items())
+    yield Finding(what="back ends of the study", good=True, detail=told)
     yield Finding(what="study.toml", good=True, detail=f"{study.config.study.name}, {study.taxonomy.title}")
     yield _disk(study)
     yield _newest_record(study, clock.now_ns())

@@ -35,10 +35,12 @@ def plan_facts(study: Study) -> dict[str, Any]:
     videos = study_videos(study)
     waiting, due = to_perceive(study, videos), campaign.due()
     frames = sum(v.frame_count for v in waiting)
-    new_tasks = take_inventory(study, videos).candidates_to_push
+    inventory = take_inventory(study, videos)
+    new_tasks = inventory.candidates_to_push
     answers = new_tasks * study.config.annotate.answers_per_task
     return {
         **_collection_facts(campaign),
+        "back_ends": study.told_back_ends,
         "sources_to_collect": len(due),
         "sources_to_recheck": len(sources_to_check(study, now_ns=campaign.clock.now_ns())),
         "videos_to_withdraw": len(_to_withdraw(campaign)),
@@ -48,6 +50,7 @@ def plan_facts(study: Study) -> dict[str, Any]:
         "hours_to_perceive": round(frames / _frames_per_second(study, videos) / 3600, 2),
         "videos_to_propose": len(to_propose(study, videos)),
         "candidates_to_push": new_tasks,
+        "candidates_on_hold": inventory.candidates_on_hold,
         "annotator_minutes": round(answers * _seconds_per_answer(study) / 60, 1),
         "release_to_build": study.store.read(ANNOTATIONS).num_rows > 0 and published_release(study) is None,
         **disk_forecast(study, due=due, videos=videos, waiting=waiting),
@@ -72,6 +75,7 @@ def status_facts(study: Study) -> dict[str, Any]:
         "videos": len(videos),
         "shots": held.rows["shots"],
         "tracks": held.tracks,
+        "roles": dict(sorted(held.roles.items())),
         "frames": held.rows["frames"],
         "keypoint_rows": held.rows["keypoints"],
         "candidates": held.rows["candidates"],
@@ -85,6 +89,7 @@ def status_facts(study: Study) -> dict[str, Any]:
             "perceive": len(waiting),
             "propose": len(to_propose(study, videos)),
             "push": held.candidates_to_push,
+            "player": held.candidates_on_hold,
         },
         "at_work": lease_holders(study.layout),
         "releases": [folder.name for folder in study_releases(study)],

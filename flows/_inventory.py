@@ -8,16 +8,23 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flows._plan import disposed_videos, is_current
-from flows._stages import PERCEPTION_STAGES, Part, segments_part, video_parts
+from flows._plan import asks_for_players, disposed_videos, is_current
+from flows._stages import Part, perception_stages, segments_part, video_parts
 from flows._study import Study
-from schema.arrow import CANDIDATES, TASKS, TRACKS, TableSpec
+from schema.arrow import CANDIDATES, PLAYERS, TASKS, TRACKS, TableSpec
 from schema.errors import StoreFullError
 from schema.files import replace_text
+from schema.people import Role
 from schema.records import VideoRecord
 
-FILE = "parts.json"
+FILE = "parts-2.json"
 """Below work/tables, beside the rows of recorded tables that were parsed before; may be deleted at will."""
+_TOLD: dict[str, list[str]] = {
+    TRACKS.name: ["track_number"],
+    PLAYERS.name: ["track_number", "role", "kept"],
+    CANDIDATES.name: ["candidate_id", "track_number"],
+}
+"""Columns whose values are remembered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +37,7 @@ class Held:
     dropped: dict[str, int]
     """How many items its stage dropped, by reason."""
     ids: list[str]
-    """People of *tracks*, questions of *candidates*."""
+    """Tracks of *tracks*, their roles in *players*, questions of *candidates* with their tracks."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,6 +52,10 @@ class Inventory:
     """People who were followed."""
     candidates_to_push: int = 0
     """Candidates that were never asked, of videos that are there to cut a clip from."""
+    candidates_on_hold: int = 0
+    """Candidates that wait until somebody says who is the player."""
+    roles: Counter[str] = field(default_factory=Counter)
+    """Tracks by role."""
 
 
 def take_inventory(study: Study, videos: Iterable[VideoRecord]) -> Inventory:
@@ -56,16 +67,20 @@ def take_inventory(study: Study, videos: Iterable[VideoRecord]) -> Inventory:
     found, remembered = Inventory(), _Remembered(study)
     asked = set(study.store.read(TASKS)["candidate_id"].to_pylist())
     gone = disposed_videos(study)
+    asks = asks_for_players(study)
     for video in videos:
         parts = video_parts(study, video)
-        for spec in (*PERCEPTION_STAGES, CANDIDATES):
+        undecided: frozenset[str] = frozenset()
+        for spec in (*perception_stages(study.config), CANDIDATES):
             part = parts[spec.name]
             if not is_current(study, part):
                 continue
             held = remembered.held(part)
             _count(found, spec, held)
+            if spec is PLAYERS and asks:
+                undecided = frozenset(track for track, role, kept in map(str.split, held.ids) if _waits(role, kept))
             if spec is CANDIDATES and video.video_id not in gone:
-                found.candidates_to_push += sum(candidate_id not in asked for candidate_id in held.ids)
+                _count_questions(found, held, asked=asked, undecided=undecided)
     segments = segments_part(study, videos)
     if is_current(study, segments):
         _count(found, segments.spec, remembered.held(segments))
@@ -77,6 +92,20 @@ def _count(found: Inventory, spec: TableSpec, held: Held) -> None:
     found.rows[spec.name] += held.row_count
     found.dropped.update(held.dropped)
     found.tracks += len(held.ids) if spec is TRACKS else 0
+    if spec is PLAYERS:
+        found.roles.update(name.split()[1] for name in held.ids)
+
+
+def _waits(role: str, kept: str) -> bool:
+    return role == Role.UNDECIDED and kept == str(True)
+
+
+def _count_questions(found: Inventory, held: Held, *, asked: set[str], undecided: frozenset[str]) -> None:
+    for name in held.ids:
+        candidate_id, _, track = name.partition(" ")
+        waits = track in undecided
+        found.candidates_to_push += candidate_id not in asked and not waits
+        found.candidates_on_hold += candidate_id not in asked and waits
 
 
 class _Remembered:
@@ -104,17 +133,17 @@ class _Remembered:
     def _read(self, part: Part, path: Path) -> Held:
         state = path.stat()
         summary = self._study.store.summary(part.spec, part.key, part.digest)
-        column = {TRACKS.name: "track_number", CANDIDATES.name: "candidate_id"}.get(part.spec.name)
-        ids: set[object] = set()
-        if column:
-            rows = self._study.store.read_part(part.spec, part.key, part.digest, columns=[column])
-            ids = set(rows[column].to_pylist())
+        columns = _TOLD.get(part.spec.name)
+        ids: set[str] = set()
+        if columns:
+            rows = self._study.store.read_part(part.spec, part.key, part.digest, columns=columns)
+            ids = {" ".join(map(str, row)) for row in zip(*(rows[c].to_pylist() for c in columns), strict=True)}
         return Held(
             byte_count=state.st_size,
             changed_ns=state.st_mtime_ns,
             row_count=summary.row_count,
             dropped=dict(Counter(lost.reason.value for lost in summary.dropped)),
-            ids=sorted(map(str, ids)),
+            ids=sorted(ids),
         )
 
     def save(self) -> None:

@@ -19,6 +19,8 @@ import psutil
 from schema.errors import DropReason, RunError
 
 POLL_S = 0.25
+REPORT_S = 0.1
+"""A frame that is done is told of at most this often: a message costs its reader 65 us, as much as some frames take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +123,14 @@ def _child(sender: Connection, entry: str, arguments: tuple[object, ...], log: s
     for stream in (sys.stdout, sys.stderr):
         os.dup2(descriptor, stream.fileno())
 
+    last_stage, last_s = "", 0.0
+
     def report(stage: str, done: int, total: int) -> None:
+        nonlocal last_stage, last_s
+        now_s = time.monotonic()
+        if stage == last_stage and done < total and now_s - last_s < REPORT_S:
+            return
+        last_stage, last_s = stage, now_s
         with contextlib.suppress(BrokenPipeError):
             sender.send(("progress", stage, done, total))
 

@@ -95,7 +95,9 @@ EXPECTED = frozenset(
     }
 )
 """Reasons that the study asked for, or that pass by themselves: counted, and no trouble."""
-_COUNTED_STAGES = frozenset({"collect", "recheck", "frames", "shots", "tracks", "keypoints", "proxies"})
+_COUNTED_STAGES = frozenset(
+    {"collect", "recheck", "frames", "shots", "tracks", "quality", "players", "keypoints", "visibility", "proxies"}
+)
 
 
 def record_run(study: Study, outcome: Outcome, *, key: str, started_ns: int) -> None:

@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from flows._stages import PERCEPTION_STAGES, Part, differences, segments_part, video_parts
+from flows._stages import Part, differences, perception_stages, segments_part, video_parts
 from flows._study import Study
 from flows._withdrawals import COPY, withdrawn_videos
 from media.store import MediaStore
-from schema.arrow import CANDIDATES, DISPOSALS, DUPLICATES, PROXIES, TASKS, VIDEOS
+from schema.arrow import CANDIDATES, DISPOSALS, DUPLICATES, PLAYERS, PROXIES, TASKS, VIDEOS
 from schema.errors import UsageError
+from schema.people import Role
 from schema.records import Candidate, VideoRecord
 from schema.rows import candidates_from_rows, videos_from_rows
 from schema.tables import STUDY_KEY
@@ -76,9 +77,9 @@ def _is_empty(study: Study, part: Part) -> bool:
     return study.store.summary(part.spec, part.key, part.digest).row_count == 0
 
 
-def to_perceive(study: Study, videos: Iterable[VideoRecord]) -> list[VideoRecord]:
+def to_perceive(study: Study, videos: Iterable[VideoRecord], *, score_only: bool = False) -> list[VideoRecord]:
     """List the videos that lack a current part of perception, but for poorer copies and those whose file is gone."""
-    tables = [spec.name for spec in PERCEPTION_STAGES]
+    tables = [spec.name for spec in perception_stages(study.config, score_only=score_only)]
     poorer = poorer_videos(study) if study.config.duplicates.skip_poorer else set()
     left_out = poorer | disposed_videos(study)
     return [v for v in videos if v.video_id not in left_out and not _all_current(study, video_parts(study, v), tables)]
@@ -93,7 +94,7 @@ def to_propose(study: Study, videos: Iterable[VideoRecord]) -> list[VideoRecord]
     return [
         v
         for v in videos
-        if _all_current(study, parts := video_parts(study, v), ["tracks", "keypoints"])
+        if _all_current(study, parts := video_parts(study, v), ["tracks", "keypoints", "visibility"])
         and not is_current(study, parts[CANDIDATES.name])
     ]
 
@@ -110,7 +111,49 @@ def current_candidates(study: Study, videos: Iterable[VideoRecord]) -> list[tupl
 
 
 def to_push(study: Study) -> list[tuple[VideoRecord, Candidate]]:
-    """List the candidates that were never put on the page; a clip can't be cut from a file that is gone."""
+    """List the candidates that were never put on the page; a clip can't be cut from a file that is gone.
+
+    Those of people of whom nobody knows yet whether they are the player wait for the answer (``held_back``).
+    """
+    undecided = _Undecided(study)
+    return [(video, candidate) for video, candidate in _never_asked(study) if not undecided.holds(video, candidate)]
+
+
+def held_back(study: Study) -> int:
+    """Count the candidates that wait for an answer to "which one is the player?"."""
+    undecided = _Undecided(study)
+    return sum(undecided.holds(video, candidate) for video, candidate in _never_asked(study))
+
+
+def asks_for_players(study: Study) -> bool:
+    """Tell whether a person is asked about undecided people, and their candidates wait meanwhile."""
+    return study.config.players.ask and study.config.players.keep == "players"
+
+
+def undecided_tracks(study: Study, video: VideoRecord) -> frozenset[int]:
+    """Return the tracks of a video whose candidates wait for an answer: none where the study does not ask."""
+    part = video_parts(study, video)[PLAYERS.name]
+    if not asks_for_players(study) or not is_current(study, part):
+        return frozenset()
+    rows = study.store.read_part(PLAYERS, part.key, part.digest, columns=["track_number", "role", "kept"]).to_pylist()
+    return frozenset(row["track_number"] for row in rows if row["role"] == Role.UNDECIDED and row["kept"])
+
+
+class _Undecided:
+    """Reads the undecided tracks of a video once."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self._tracks: dict[str, frozenset[int]] = {}
+
+    def holds(self, video: VideoRecord, candidate: Candidate) -> bool:
+        """Tell whether a candidate waits for an answer."""
+        if video.video_id not in self._tracks:
+            self._tracks[video.video_id] = undecided_tracks(self._study, video)
+        return candidate.track_number in self._tracks[video.video_id]
+
+
+def _never_asked(study: Study) -> list[tuple[VideoRecord, Candidate]]:
     asked = set(study.store.read(TASKS)["candidate_id"].to_pylist())
     gone = disposed_videos(study)
     return [

@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol, TextIO
 
 LINE_EVERY_S = 10.0
@@ -33,7 +35,7 @@ def current_progress() -> Progress:
 def showing(stream: TextIO = sys.stderr) -> Iterator[None]:
     """Show what is reported inside the block: bars in a terminal, a line now and then elsewhere."""
     if stream.isatty():
-        with _bars() as display:
+        with _bars(stream) as display:
             yield from _with(display)
     else:
         yield from _with(_Lines(stream))
@@ -48,36 +50,75 @@ def _with(display: Progress) -> Iterator[None]:
 
 
 @contextmanager
-def _bars() -> Iterator[Progress]:
+def _bars(stream: TextIO) -> Iterator[Progress]:
     from rich import progress as rich
+    from rich.console import Console
+    from rich.text import Text
+
+    class FrameRate(rich.ProgressColumn):
+        """Frames a second over the last half minute."""
+
+        def render(self, task: rich.Task) -> Text:
+            return Text(rate_text(task.speed))
 
     columns = (
         rich.TextColumn("{task.description}"),
         rich.BarColumn(),
         rich.MofNCompleteColumn(),
-        rich.TimeRemainingColumn(),
+        FrameRate(),
+        rich.TimeRemainingColumn(elapsed_when_finished=True),
     )
-    with rich.Progress(*columns, transient=True) as bars:
+    with rich.Progress(*columns, console=Console(file=stream), transient=True) as bars:
         known: dict[tuple[str, str], rich.TaskID] = {}
 
         def show(stage: str, key: str, done: int, total: int) -> None:
             if (stage, key) not in known:
-                known[stage, key] = bars.add_task(f"{stage:<10} {key[:9]}", total=total)
+                known[stage, key] = bars.add_task(f"{stage:<10} {key[:9]}", total=total, completed=done)
             bars.update(known[stage, key], completed=done, total=total, visible=done < total)
 
         yield show
 
 
+@dataclass(slots=True, kw_only=True)
+class _Shown:
+    """What the last line about a stage and video said."""
+
+    at_s: float
+    done: int
+
+
 class _Lines:
-    """One line when a stage begins a video, and one every ten seconds while it works on it."""
+    """One line when a stage begins a video, and one every ten seconds while it works on it.
+
+    Frames a second are those since the line before, and the time left is what the rest takes at that rate: the first
+    seconds, in which a model is loaded, do not count for long.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
-        self.last: dict[tuple[str, str], float] = {}
+        self.last: dict[tuple[str, str], _Shown] = {}
 
     def __call__(self, stage: str, key: str, done: int, total: int) -> None:
         now = time.monotonic()
-        if now - self.last.get((stage, key), -LINE_EVERY_S) >= LINE_EVERY_S:
-            self.last[stage, key] = now
-            self.stream.write(f"{stage}: {key}: {done} of {total} frames\n")
-            self.stream.flush()
+        last = self.last.get((stage, key))
+        if last is not None and now - last.at_s < LINE_EVERY_S:
+            return
+        self.last[stage, key] = _Shown(at_s=now, done=done)
+        pace = pace_text(done - last.done, now - last.at_s, left=total - done) if last is not None else ""
+        self.stream.write(f"{stage}: {key}: {done} of {total} frames{pace}\n")
+        self.stream.flush()
+
+
+def rate_text(frames_per_second: float | None) -> str:
+    """Say how fast it goes: whole frames from ten a second on; nothing where it is not known yet."""
+    if not frames_per_second:
+        return ""
+    return f"{frames_per_second:.{0 if frames_per_second >= 10 else 1}f} frames/s"
+
+
+def pace_text(done: int, seconds: float, *, left: int) -> str:
+    """Say how fast ``done`` frames in so many seconds are, and how long ``left`` more will take at that rate."""
+    if done <= 0:
+        return ""
+    left_s = round(left * seconds / done)
+    return f", {rate_text(done / seconds)}, {timedelta(seconds=left_s)} left"

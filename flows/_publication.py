@@ -16,13 +16,14 @@ from flows._stages import release_document, segments_part, video_parts
 from flows._study import Study, read_people
 from flows._videos import read_video_part
 from flows._withdrawals import withdrawn_videos
-from perception.players import choose_players
 from releases.build import ReleaseConfig, ReleaseInputs, build_release
 from releases.build import is_current as release_is_current
 from releases.privacy import ForbiddenStrings
 from releases.splits import read_splits_lock
-from schema.arrow import ANNOTATIONS, KEYPOINTS, SOURCES, TASKS, TRACKS
+from schema.arrow import ANNOTATIONS, KEYPOINTS, PLAYERS, SOURCES, TASKS, TRACKS
 from schema.errors import DropReason, InvalidReleaseError, UsageError
+from schema.people import Role
+from schema.people_rows import roles_from_rows
 from schema.privacy import make_subject_id
 from schema.records import Dropped, Track, VideoId, VideoRecord
 from schema.rows import annotations_from_rows, segments_to_rows, tasks_from_rows, tracks_from_rows, videos_to_rows
@@ -64,11 +65,11 @@ def adjudicate(study: Study) -> None:
     part = segments_part(study, videos)
     if is_current(study, part):
         return
-    perceived = {v.video_id: v for v in videos if is_current(study, video_parts(study, v)[TRACKS.name])}
+    perceived = {v.video_id: v for v in videos if _has_people(study, v)}
 
     def tracks_of(video_id: VideoId) -> list[Track]:
         video = perceived.get(video_id)
-        return tracks_from_rows(read_video_part(study, video, TRACKS)) if video else []
+        return _kept_tracks(study, video) if video else []
 
     answers = annotations_from_rows(study.store.read(ANNOTATIONS))
     withdrawn = withdrawn_videos(study)
@@ -109,7 +110,12 @@ def _check_perceived(study: Study, videos: list[VideoRecord]) -> None:
 
 def _has_people(study: Study, video: VideoRecord) -> bool:
     parts = video_parts(study, video)
-    return is_current(study, parts[TRACKS.name]) and is_current(study, parts[KEYPOINTS.name])
+    return all(is_current(study, parts[spec.name]) for spec in (TRACKS, PLAYERS, KEYPOINTS))
+
+
+def _kept_tracks(study: Study, video: VideoRecord) -> list[Track]:
+    kept = {role.track_number for role in roles_from_rows(read_video_part(study, video, PLAYERS)) if role.kept}
+    return [track for track in tracks_from_rows(read_video_part(study, video, TRACKS)) if track.track_number in kept]
 
 
 def published_release(study: Study) -> Path | None:
@@ -156,15 +162,17 @@ def _declared_subjects(study: Study) -> dict[str, str]:
 
 
 def _subject_of(study: Study, videos: list[VideoRecord]) -> dict[tuple[str, int], str | None]:
-    """Give the declared person's subject id to the player's tracks, and none to anybody else's."""
+    """Give the declared person's subject id to the player's tracks, and none to anybody else's.
+
+    The roles are those of perception: also where the study keeps everyone.
+    """
     subjects = _declared_subjects(study)
     found: dict[tuple[str, int], str | None] = {}
     for video in videos:
         subject = subjects.get(video.video_id)
-        if subject and is_current(study, video_parts(study, video)[TRACKS.name]):
-            tracks = tracks_from_rows(read_video_part(study, video, TRACKS))
-            players = choose_players(tracks, config=study.config.players)
-            found |= {(video.video_id, number): subject for number in players}
+        if subject and is_current(study, video_parts(study, video)[PLAYERS.name]):
+            roles = roles_from_rows(read_video_part(study, video, PLAYERS))
+            found |= {(video.video_id, role.track_number): subject for role in roles if role.role is Role.PLAYER}
     return found
 
 

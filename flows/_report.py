@@ -17,7 +17,9 @@ from schema.errors import UsageError
 from schema.records import SourceId
 
 REMEDY = "the traceback is in the table runs, the same command tries again"
-TOLD_STAGES = frozenset({"collect", "recheck", "frames", "shots", "tracks", "keypoints", "proxies", "pull"})
+TOLD_STAGES = frozenset(
+    {"collect", "recheck", "frames", "shots", "tracks", "quality", "players", "keypoints", "proxies", "pull"}
+)
 """A drop of these is told in a line; candidates and segments that are left out are counted."""
 
 

@@ -7,18 +7,26 @@ from math import inf
 from pathlib import Path
 
 from flows._leases import lease
-from flows._plan import disposed_videos, is_current, poorer_videos, study_videos
+from flows._plan import disposed_videos, is_current, poorer_videos, study_videos, undecided_tracks
+from flows._player_questions import question_picture
 from flows._publication import study_releases
-from flows._stages import PERCEPTION_STAGES, fingerprint_part, video_parts
+from flows._stages import fingerprint_part, perception_stages, video_parts
 from flows._study import Study
 from media.store import MediaStore
-from schema.arrow import ANNOTATIONS, CANDIDATES, DISPOSALS, PROXIES, RUNS, TASKS, TableSpec
+from schema.arrow import (
+    ANNOTATIONS,
+    CANDIDATES,
+    DISPOSALS,
+    PLAYER_ANSWERS,
+    PLAYER_QUESTIONS,
+    PROXIES,
+    RUNS,
+    TASKS,
+    TableSpec,
+)
 from schema.records import VideoRecord
 from schema.rows import Row, table_of
 from schema.tables import STUDY_KEY
-
-MADE = (*PERCEPTION_STAGES, CANDIDATES)
-"""What is made of a video before its questions are asked."""
 
 
 def apply_retention(study: Study) -> int:
@@ -47,7 +55,7 @@ def cannot_be_redone(study: Study) -> list[VideoRecord]:
         return []
     poorer = poorer_videos(study) if study.config.duplicates.skip_poorer else set()
     waiting = (video for video in study_videos(study) if video.video_id in gone - poorer)
-    return [video for video in waiting if not _is_current(study, video, PERCEPTION_STAGES)]
+    return [video for video in waiting if not _is_current(study, video, perception_stages(study.config))]
 
 
 def _record(study: Study, videos: list[VideoRecord], *, rule: str) -> None:
@@ -94,7 +102,10 @@ def _released_ns(study: Study) -> float:
 def _made_ns(study: Study, video: VideoRecord) -> int:
     """Return when the newest of a video's parts was written, Unix time in ns."""
     parts = video_parts(study, video)
-    paths = (study.store.part_path(spec, video.video_id, parts[spec.name].digest) for spec in MADE)
+    paths = (
+        study.store.part_path(spec, video.video_id, parts[spec.name].digest)
+        for spec in (*perception_stages(study.config), CANDIDATES)
+    )
     return max(path.stat().st_mtime_ns for path in paths)
 
 
@@ -104,8 +115,8 @@ def _is_current(study: Study, video: VideoRecord, specs: Iterable[TableSpec]) ->
 
 
 def _is_asked(study: Study, video: VideoRecord, asked: set[str]) -> bool:
-    """Tell whether everything was made of a video, and its candidates are on the reviewing page."""
-    if not _is_current(study, video, MADE):
+    """Tell whether everything was made of a video, its candidates are on the reviewing page, and its players known."""
+    if not _is_current(study, video, (*perception_stages(study.config), CANDIDATES)) or undecided_tracks(study, video):
         return False
     part = video_parts(study, video)[CANDIDATES.name]
     rows = study.store.read_part(part.spec, part.key, part.digest, columns=["candidate_id"])
@@ -113,13 +124,17 @@ def _is_asked(study: Study, video: VideoRecord, asked: set[str]) -> bool:
 
 
 def _pictures(study: Study, gone: set[str]) -> Iterator[Path]:
-    """Yield the browser copies and the previews of deleted videos: they show the same person."""
+    """Yield the browser copies, the previews and the answered line-ups of deleted videos: they show the same person."""
     for path in study.layout.table(PROXIES).glob("*.mp4"):
         if path.name.partition(".")[0] in gone:
             yield path
     for path in study.layout.previews.glob("*-picture.*"):
         if path.name.removesuffix(f"-picture{path.suffix}") in gone:
             yield path
+    answered = set(study.store.read(PLAYER_ANSWERS)["question_id"].to_pylist())
+    for row in study.store.read(PLAYER_QUESTIONS).select(["question_id", "video_id"]).to_pylist():
+        if row["video_id"] in gone and row["question_id"] in answered:
+            yield question_picture(study, row["question_id"])
 
 
 def _answered_clips(study: Study, gone: set[str]) -> Iterator[Path]:

@@ -5,9 +5,12 @@ Every answer of theirs is marked as scripted, in the records and in the release;
 
 from annotation.accounts import ensure_scripted_accounts
 from annotation.page import answer_result
+from annotation.player_page import player_answer_result
 from flows._annotation import review_client
+from flows._player_review import questions_on
 from flows._study import Study
-from schema.arrow import TASKS
+from schema.arrow import PLAYER_ANSWERS, PLAYER_QUESTIONS, TASKS
+from schema.player_questions import PersonShown, PlayerQuestion
 from schema.records import ReviewTask, Verdict
 from schema.rows import tasks_from_rows
 
@@ -34,6 +37,30 @@ def answer_by_script(study: Study) -> int:
             for task in asked:
                 client.annotate(task.task_number, answer_result(_verdict(number, task, asked)), account=account)
     return left_open
+
+
+def answer_questions_by_script(study: Study) -> int:
+    """Let scripts answer every question "which one is the player?" that nobody answered; returns how many."""
+    if not study.store.read(PLAYER_QUESTIONS).num_rows:  # the usual case needs no review server
+        return 0
+    answered = set(study.store.read(PLAYER_ANSWERS)["question_id"].to_pylist())
+    with review_client(study) as (server, client):
+        asked = [question for question in questions_on(study, server).values() if question.question_id not in answered]
+        accounts = ensure_scripted_accounts(server, count=study.config.players.answers_needed) if asked else []
+        for account in accounts:
+            for question in asked:
+                client.annotate(question.task_number, player_answer_result(_largest(question)), account=account)
+    return len(asked)
+
+
+def _largest(question: PlayerQuestion) -> str:
+    """Choose the person whose boxes are largest: what somebody would who knows nothing else."""
+
+    def area(person: PersonShown) -> float:
+        boxes = [anchor.box_xyxy for anchor in person.anchors]
+        return sum((x2 - x1) * (y2 - y1) for x1, y1, x2, y2 in boxes) / len(boxes)
+
+    return min(question.people, key=lambda person: (-area(person), person.letter)).letter
 
 
 def _verdict(reviewer: int, task: ReviewTask, asked: list[ReviewTask]) -> Verdict:

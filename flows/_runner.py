@@ -13,6 +13,7 @@ from flows._duplicates import has_current_duplicates
 from flows._gathering import settle, take_news, to_recheck
 from flows._outcome import Failure, Outcome, record_run
 from flows._plan import study_videos, to_perceive, to_propose, to_push
+from flows._player_questions import to_ask
 from flows._prefect import connect
 from flows._progress import showing
 from flows._publication import published_release
@@ -30,6 +31,8 @@ class Stage:
     """``module:function`` of its Prefect flow."""
     waiting: Callable[..., int]
     """Tells, from (study, outcome) and the command's options, how many keys it would work on; notes what it finds."""
+    options: frozenset[str] = frozenset()
+    """The command's options that the flow takes, too."""
 
 
 def _gather(study: Study, outcome: Outcome, *, full: bool = False) -> int:
@@ -42,21 +45,22 @@ def _gather(study: Study, outcome: Outcome, *, full: bool = False) -> int:
     return waiting
 
 
-def _to_perceive(study: Study, outcome: Outcome) -> int:
+def _to_perceive(study: Study, outcome: Outcome, *, score_only: bool = False) -> int:
     stuck = len(cannot_be_redone(study))
     if stuck:
         outcome.notes.append(f"{stuck} videos keep what was made of them: their files were deleted (collect.retain)")
-    return len(to_perceive(study, study_videos(study))) + int(not has_current_duplicates(study))
+    waiting = to_perceive(study, study_videos(study), score_only=score_only)
+    return len(waiting) + int(not has_current_duplicates(study))
 
 
 STAGES: dict[str, Stage] = {
     "collect": Stage(flow="flows.collect:collect_flow", waiting=_gather),
     "recheck": Stage(flow="flows.collect:recheck_flow", waiting=lambda study, _: to_recheck(study)),
-    "perceive": Stage(flow="flows.perceive:perceive_flow", waiting=_to_perceive),
+    "perceive": Stage(flow="flows.perceive:perceive_flow", waiting=_to_perceive, options=frozenset({"score_only"})),
     "propose": Stage(
         flow="flows.propose:propose_flow", waiting=lambda study, _: len(to_propose(study, study_videos(study)))
     ),
-    "push": Stage(flow="flows.annotate:push_flow", waiting=lambda study, _: len(to_push(study))),
+    "push": Stage(flow="flows.annotate:push_flow", waiting=lambda study, _: len(to_push(study)) + len(to_ask(study))),
     # only the review server knows whether people answered
     "pull": Stage(flow="flows.annotate:pull_flow", waiting=lambda study, _: 1),
     "publish": Stage(flow="flows.publish:publish_flow", waiting=lambda study, _: int(published_release(study) is None)),
@@ -77,7 +81,8 @@ def run_stage(study: Study, name: str, **options: bool) -> Outcome:
         warnings.simplefilter("ignore")  # of Prefect's dependencies; the tests run with warnings as errors
         logging.getLogger("prefect").setLevel(logging.CRITICAL)  # failures are told by the outcome, in one line
         flow = getattr(import_module(module), function)
-        return _joined(outcome, _called(flow, study, name))
+        passed_on = {option: value for option, value in options.items() if option in stage.options}
+        return _joined(outcome, _called(flow, study, name, **passed_on))
 
 
 def _joined(prepared: Outcome, outcome: Outcome) -> Outcome:
@@ -89,11 +94,11 @@ def _joined(prepared: Outcome, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _called(flow: Callable[[str], Outcome], study: Study, name: str) -> Outcome:
+def _called(flow: Callable[..., Outcome], study: Study, name: str, **options: bool) -> Outcome:
     """Call a flow; an unforeseen error fails the stage, and its traceback is kept in the run ledger."""
     started_ns = time.time_ns()
     try:
-        return flow(str(study.layout.root))
+        return flow(str(study.layout.root), **options)
     except PipelineError:
         raise
     except Exception as error:  # noqa: BLE001  its message may hold a link or a name: for private/ alone

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from flows._player_answers import player_answers
+from flows._roster import expected_players
 from flows._study import Study
 from schema.arrow import (
     ANNOTATIONS,
@@ -18,11 +20,16 @@ from schema.arrow import (
     FRAMES,
     IDENTITIES,
     KEYPOINTS,
+    PLAYER_ANSWERS,
+    PLAYERS,
     PROXIES,
+    QUALITY,
     SEGMENTS,
     SHOTS,
+    SMOOTHED,
     TASKS,
     TRACKS,
+    VISIBILITY,
     TableSpec,
 )
 from schema.records import VideoRecord
@@ -32,23 +39,42 @@ from schema.taxonomy import Taxonomy
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
+    from flows._config import StudyConfig
+
 STAGE_VERSIONS = {
     "frames": 1,
     "shots": 1,
     "tracks": 1,
-    "keypoints": 1,
+    "quality": 1,
+    "players": 1,
+    "keypoints": 2,
+    "visibility": 1,
+    "smoothed": 1,
     "proxies": 1,
     "candidates": 1,
     "identities": 1,
     "fingerprints": 1,
     "duplicates": 1,
     "segments": 1,
-    "release": 2,
+    "release": 3,
 }
 """Raise a stage's version when its code changes what it makes; a test compares the code's digest."""
 
-PERCEPTION_STAGES: tuple[TableSpec, ...] = (FRAMES, SHOTS, TRACKS, KEYPOINTS, PROXIES)
-"""In order; each is made for one video."""
+SCORE_STAGES: tuple[TableSpec, ...] = (FRAMES, SHOTS, TRACKS, QUALITY, PLAYERS)
+"""What `pressroom perceive --score-only` makes: who is there, how well they are shown, and who is the player."""
+
+
+def perception_stages(config: "StudyConfig", *, score_only: bool = False) -> tuple[TableSpec, ...]:
+    """Return what a study makes of each video, in order; *smoothed* where its settings ask for it."""
+    if score_only:
+        return SCORE_STAGES
+    return (*SCORE_STAGES, KEYPOINTS, VISIBILITY, *((SMOOTHED,) if is_smoothed(config) else ()), PROXIES)
+
+
+def is_smoothed(config: "StudyConfig") -> bool:
+    """Tell whether candidates are proposed from smoothed keypoints."""
+    return config.smoothing.method != "none"
+
 
 Document = dict[str, Any]
 
@@ -86,7 +112,8 @@ def _settings(section: "DataclassInstance") -> Document:
 
 def video_parts(study: Study, video: VideoRecord) -> dict[str, Part]:
     """Return the parts of one video by table name, in the order of the stages."""
-    name = f"{video.sha256} {video.video_id}"
+    answered = study.store.recorded_size(PLAYER_ANSWERS)
+    name = f"{video.sha256} {video.video_id} {answered} {expected_players(study, video.video_id)}"
     if name not in study.parts:
         study.parts[name] = _video_parts(study, video)
     return study.parts[name]
@@ -102,17 +129,46 @@ def _video_parts(study: Study, video: VideoRecord) -> dict[str, Part]:
     tracks = _video_part(
         TRACKS, key, inputs={"shots": shots.digest}, settings=_settings(config.tracks), back_end=back_ends["tracks"]
     )
+    quality = _video_part(
+        QUALITY,
+        key,
+        inputs={"tracks": tracks.digest},
+        settings={"sampling": _settings(config.quality.sampling)},
+        back_end=back_ends["faces"],
+    )
+    players = _players_part(study, video, inputs={"tracks": tracks.digest, "quality": quality.digest})
     keypoints = _video_part(
         KEYPOINTS,
         key,
-        inputs={"tracks": tracks.digest},
+        inputs={"tracks": tracks.digest, "players": players.digest},
         settings=_settings(config.keypoints),
         back_end=back_ends["keypoints"],
     )
+    visibility = _video_part(VISIBILITY, key, inputs={"keypoints": keypoints.digest}, settings={})
     proxies = _video_part(PROXIES, key, inputs=after_frames, settings=_settings(config.proxies))
-    made_of = {"keypoints": keypoints.digest, "taxonomy": taxonomy}
-    candidates = _video_part(CANDIDATES, key, inputs=made_of, settings=_settings(config.proposals))
-    return {part.spec.name: part for part in (frames, shots, tracks, keypoints, proxies, candidates)}
+    smoothed = _video_part(SMOOTHED, key, inputs={"keypoints": keypoints.digest}, settings=_settings(config.smoothing))
+    optional = (smoothed,) if is_smoothed(config) else ()
+    proposed_from = {part.spec.name: part.digest for part in optional} or {"keypoints": keypoints.digest}
+    made_of = proposed_from | {"taxonomy": taxonomy}
+    limits = {"min_hands_share": config.quality.min_hands_share}
+    candidates = _video_part(CANDIDATES, key, inputs=made_of, settings=_settings(config.proposals) | limits)
+    made = (frames, shots, tracks, quality, players, keypoints, visibility, *optional, proxies, candidates)
+    return {part.spec.name: part for part in made}
+
+
+def _players_part(study: Study, video: VideoRecord, *, inputs: Document) -> Part:
+    """Return the part of roles: whether a person is asked, and what is measured how, changes nothing in it."""
+    config = study.config
+    answers = [asdict(answer) for answer in player_answers(study, video)]
+    known = {
+        "answers": digest_of(answers) if answers else "",
+        "expected": expected_players(study, video.video_id),
+        "size": [video.width, video.height],
+    }
+    players = {name: value for name, value in _settings(config.players).items() if name not in ("ask", "expected")}
+    later = ("sampling", "min_hands_share")
+    limits = {name: value for name, value in _settings(config.quality).items() if name not in later}
+    return _video_part(PLAYERS, video.video_id, inputs=inputs | known, settings=players | {"quality": limits})
 
 
 def _video_part(
@@ -124,13 +180,13 @@ def _video_part(
 
 def segments_part(study: Study, videos: Iterable[VideoRecord]) -> Part:
     """Return the study's part of verified segments."""
-    tracks = {video.video_id: video_parts(study, video)["tracks"].digest for video in videos}
+    players = {video.video_id: video_parts(study, video)["players"].digest for video in videos}
     document = _document(
         "segments",
         inputs={
             "annotations": study.store.recorded_digest(ANNOTATIONS),
             "tasks": study.store.recorded_digest(TASKS),
-            "tracks": tracks,
+            "players": players,
             "taxonomy": taxonomy_digest(study.taxonomy),
         },
         settings=asdict(study.config.adjudicate),
@@ -171,11 +227,12 @@ def release_document(
         inputs={
             "segments": segments_part(study, videos).digest,
             "keypoints": {video.video_id: video_parts(study, video)["keypoints"].digest for video in videos},
+            "players": {video.video_id: video_parts(study, video)["players"].digest for video in videos},
             "subjects": subjects,
             "outcomes": outcomes,
             "links": [list(link) for link in links],
         },
-        settings=asdict(study.config.release) | {"players": asdict(study.config.players)},
+        settings=asdict(study.config.release),
     )
 
 

@@ -1,7 +1,7 @@
 """Work on one video under its lease: perception in a child process, and proposals."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 
@@ -10,12 +10,14 @@ from flows._leases import lease
 from flows._outcome import Failure, Outcome, record_run
 from flows._perception import split_dropped, write_part
 from flows._plan import is_current
-from flows._stages import PERCEPTION_STAGES, Part, video_parts
+from flows._stages import Part, is_smoothed, perception_stages, video_parts
 from flows._study import Study
+from perception.visibility import too_few_hands
 from proposals.merge import inherit_ids
 from proposals.propose import propose_candidates
-from schema.arrow import CANDIDATES, KEYPOINTS, TASKS, TRACKS, TableSpec
+from schema.arrow import CANDIDATES, KEYPOINTS, SMOOTHED, TASKS, TRACKS, VISIBILITY, TableSpec
 from schema.errors import DropReason
+from schema.people_rows import visibilities_from_rows
 from schema.records import Dropped, VideoRecord
 from schema.rows import candidates_to_rows, concatenated, keypoints_from_rows, tasks_from_rows, tracks_from_rows
 
@@ -26,45 +28,47 @@ ATTEMPTS = 2
 """A child that dies is tried once more: a lost race for memory need not cost a video."""
 
 
-def perceive_video(study: Study, video: VideoRecord, progress: Progress) -> Outcome:
-    """Make the parts of perception that the video lacks, unless another runner has it in hand."""
+def perceive_video(study: Study, video: VideoRecord, progress: Progress, *, score_only: bool = False) -> Outcome:
+    """Make the parts of perception that the video lacks, unless another runner has it in hand.
+
+    With ``score_only`` those are made alone that say who is there, how well they are shown, and who is the player.
+    """
+    stages = perception_stages(study.config, score_only=score_only)
     outcome = Outcome(stage="perceive")
     started_ns = time.time_ns()
     with lease(study.layout, "perceive", video.video_id) as held:
         if not held:
             outcome.busy.append(video.video_id)
             return outcome
-        missing = _missing(study, video)
+        missing = _missing(study, video, stages)
         if not missing:  # another runner finished it between the plan and now
             return outcome
         while missing and not outcome.failures:
-            _attempt(study, video, progress, outcome)
-            missing = _missing(study, video)
+            _attempt(study, video, progress, outcome, stages)
+            missing = _missing(study, video, stages)
         outcome.done = int(not outcome.failures)
-        outcome.dropped += _dropped(study, video)
+        outcome.dropped += _dropped(study, video, stages)
         record_run(study, outcome, key=video.video_id, started_ns=started_ns)
     return outcome
 
 
-def _missing(study: Study, video: VideoRecord) -> list[Part]:
+def _missing(study: Study, video: VideoRecord, stages: Sequence[TableSpec]) -> list[Part]:
     parts = video_parts(study, video)
-    return [parts[spec.name] for spec in PERCEPTION_STAGES if not is_current(study, parts[spec.name])]
+    return [parts[spec.name] for spec in stages if not is_current(study, parts[spec.name])]
 
 
-def _dropped(study: Study, video: VideoRecord) -> list[Dropped]:
+def _dropped(study: Study, video: VideoRecord, stages: Sequence[TableSpec]) -> list[Dropped]:
     parts = video_parts(study, video)
     return (
-        [
-            lost
-            for spec in PERCEPTION_STAGES
-            for lost in study.store.summary(spec, video.video_id, parts[spec.name].digest).dropped
-        ]
-        if not _missing(study, video)
+        [lost for spec in stages for lost in study.store.summary(spec, video.video_id, parts[spec.name].digest).dropped]
+        if not _missing(study, video, stages)
         else []
     )
 
 
-def _attempt(study: Study, video: VideoRecord, progress: Progress, outcome: Outcome) -> None:
+def _attempt(
+    study: Study, video: VideoRecord, progress: Progress, outcome: Outcome, stages: Sequence[TableSpec]
+) -> None:
     run = study.config.run
     limits = Limits(memory_bytes=int(run.memory_limit_gib * 2**30), seconds=run.time_limit_minutes * 60)
     study.layout.work.mkdir(parents=True, exist_ok=True)
@@ -74,7 +78,7 @@ def _attempt(study: Study, video: VideoRecord, progress: Progress, outcome: Outc
         progress(stage, video.video_id, done, total)
 
     for attempt in range(1, ATTEMPTS + 1):
-        arguments = (str(study.layout.root), video.video_id)
+        arguments = (str(study.layout.root), video.video_id, stages[-1].name)
         match run_isolated(ENTRY, arguments, limits=limits, log=log, report=report):
             case Finished():
                 log.unlink(missing_ok=True)
@@ -83,13 +87,13 @@ def _attempt(study: Study, video: VideoRecord, progress: Progress, outcome: Outc
                 outcome.failures.append(Failure(stage=stage, key=video.video_id, traceback=text))
                 return
             case Died() as died if attempt == ATTEMPTS or died.reason is not DropReason.CRASHED:
-                _write_off(study, video, died)
+                _write_off(study, video, died, stages)
                 return
 
 
-def _write_off(study: Study, video: VideoRecord, died: Died) -> None:
+def _write_off(study: Study, video: VideoRecord, died: Died, stages: Sequence[TableSpec]) -> None:
     """Write an empty part for the stage that killed its process twice: the next stages find nothing to do."""
-    parts = {part.spec.name: part for part in _missing(study, video)}
+    parts = {part.spec.name: part for part in _missing(study, video, stages)}
     part = parts.get(died.stage) or next(iter(parts.values()))
     lost = Dropped(stage=part.spec.name, item_id=video.video_id, reason=died.reason, detail=died.detail)
     write_part(study, part, concatenated(part.spec, ()), [lost])
@@ -120,9 +124,14 @@ def read_video_part(study: Study, video: VideoRecord, spec: TableSpec) -> pa.Tab
 
 def _candidates(study: Study, video: VideoRecord) -> tuple[pa.Table, list[Dropped]]:
     tracks = {track.track_number: track for track in tracks_from_rows(read_video_part(study, video, TRACKS))}
-    sequences = keypoints_from_rows(read_video_part(study, video, KEYPOINTS))
-    people = ((tracks[sequence.track_number], sequence) for sequence in sequences)
+    least = study.config.quality.min_hands_share
+    seen = visibilities_from_rows(read_video_part(study, video, VISIBILITY))
+    unseen = {one.track_number: lost for one in seen if (lost := too_few_hands(one, min_hands_share=least))}
+    spec = SMOOTHED if is_smoothed(study.config) else KEYPOINTS
+    sequences = keypoints_from_rows(read_video_part(study, video, spec))
+    people = ((tracks[s.track_number], s) for s in sequences if s.track_number not in unseen)
     proposed = propose_candidates(people, sha256=video.sha256, taxonomy=study.taxonomy, config=study.config.proposals)
     kept, dropped = split_dropped(proposed)
+    dropped += unseen.values()
     asked = [t for t in tasks_from_rows(study.store.read(TASKS)) if t.anchor.sha256 == video.sha256]
     return candidates_to_rows(inherit_ids(kept, asked)), dropped

@@ -19,6 +19,11 @@ def _perceive(root: str, key: str) -> Outcome:
     return perceive_video(study, study_video(study, key), current_progress())
 
 
+def _score(root: str, key: str) -> Outcome:
+    study = open_study(root)
+    return perceive_video(study, study_video(study, key), current_progress(), score_only=True)
+
+
 def _fingerprint(root: str, key: str) -> Outcome:
     study = open_study(root)
     return fingerprint_video(study, study_video(study, key))
@@ -41,18 +46,19 @@ def _compare(run: StageRun) -> None:
 
 
 @flow(name="perceive")
-def perceive_flow(study: str, most_videos: Annotated[int, Field(ge=0)] = 0) -> Outcome:
+def perceive_flow(study: str, most_videos: Annotated[int, Field(ge=0)] = 0, score_only: bool = False) -> Outcome:
     """Find copies, and perceive what the study holds and has not perceived with today's settings.
 
     Args:
         study: The study's folder, as the machine sees it that does the work.
         most_videos: Videos after which the run ends; 0 is no limit.
+        score_only: Measure who is there, how well they are shown and who is the player; estimate no keypoints.
     """
     with StageRun("perceive", study) as run:
         _compare(run)
-        video_ids = [video.video_id for video in to_perceive(run.study, study_videos(run.study))]
+        video_ids = [video.video_id for video in to_perceive(run.study, study_videos(run.study), score_only=score_only)]
         run_tasks(
-            _perceive,
+            _score if score_only else _perceive,
             root=study,
             keys=video_ids[: most_videos or None],
             workers=run.study.config.run.workers,

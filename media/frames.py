@@ -1,6 +1,6 @@
 """Decoding by presentation time: exactly the displayed frames of a file, upright, in order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +59,7 @@ def decode_frames(
     first_frame: int = 0,
     end_frame: int | None = None,
     max_side_px: int | None = None,
+    only: Set[int] | None = None,
 ) -> Iterator[VideoFrame]:
     """Yield frames ``[first_frame, end_frame)`` as a whole decode gives them, one at a time.
 
@@ -71,6 +72,7 @@ def decode_frames(
         first_frame: First frame to yield.
         end_frame: One past the last; the end of the file by default.
         max_side_px: Scale down to this many pixels along the longer side; smaller pictures stay as they are.
+        only: Yield these frames of the range alone; the others are decoded and not turned into pictures.
 
     Raises:
         ItemError: The file can't be opened, or holds other frames than ``times`` says.
@@ -80,7 +82,9 @@ def decode_frames(
     end_frame = count if end_frame is None else end_frame
     if not 0 <= first_frame <= end_frame <= count:
         raise ValueError(f"frames {first_frame} to {end_frame} asked of a video with {count}")
-    reader = _FrameReader(path=path, times=times, end_frame=end_frame, max_side_px=max_side_px, next_frame=first_frame)
+    reader = _FrameReader(
+        path=path, times=times, end_frame=end_frame, max_side_px=max_side_px, only=only, next_frame=first_frame
+    )
     can_seek = first_frame > 0 and bool(np.all(times.flags == TimeFlag.GOOD))
     for margin_s in (*(SEEK_MARGINS_S if can_seek else ()), None):
         try:
@@ -96,6 +100,7 @@ class _FrameReader:
     times: FrameTimes
     end_frame: int
     max_side_px: int | None
+    only: Set[int] | None
     next_frame: int
 
     def read(self, *, seek_margin_s: int | None) -> Iterator[VideoFrame]:
@@ -117,9 +122,9 @@ class _FrameReader:
                 picture = picture or _Picture(frame, orientation_of(frame), self.max_side_px)
                 index = self.next_frame
                 self.next_frame += 1
-                yield VideoFrame(
-                    frame_index=index, time_ns=int(self.times.times_ns[index]), image_rgb=picture.upright_rgb(frame)
-                )
+                if self.only is None or index in self.only:
+                    rgb = picture.upright_rgb(frame)
+                    yield VideoFrame(frame_index=index, time_ns=int(self.times.times_ns[index]), image_rgb=rgb)
                 if self.next_frame >= self.end_frame:
                     return
         if seek_margin_s is not None:

@@ -2,20 +2,23 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from media.frames import VideoFrame
-from schema.errors import DamagedTableError, DropReason
+from perception.interpolation import fill_between_looks, rows_to_look_at
+from schema.errors import ConfigError, DamagedTableError, DropReason
 from schema.matching import Box
 from schema.records import KEYPOINT_COUNT, PART_SLICES, Dropped, KeypointSequence, Part, Track
 
 STAGE = "keypoints"
 KEYPOINT_ESTIMATORS: dict[str, str] = {
     "mediapipe": "perception.backends.mediapipe.keypoints:MediapipeKeypointEstimator",
+    "mmpose": "perception.backends.mmpose.estimator:MmposeKeypointEstimator",
+    "onnx": "perception.backends.mmpose.onnx:OnnxKeypointEstimator",
     "synthetic": "perception.backends.synthetic:SyntheticKeypointEstimator",
 }
 """Back ends by the name that a study gives, each as ``module:class``; imported when chosen."""
@@ -29,6 +32,14 @@ class KeypointsConfig:
     """Body points that a frame needs to count as seen: fewer (a lone ear and shoulder) say nothing of a posture."""
     min_body_share: float = 0.1
     """Share of a track's frames in which the body must be seen, else the track is dropped."""
+    stride: int = 1
+    """Every how many frames the estimator looks; points between two looks are interpolated and marked so. More is
+    faster and hides movements shorter than two looks (docs/perceive.md)."""
+
+    def __post_init__(self) -> None:
+        """Refuse a stride that looks at nothing (``ConfigError``)."""
+        if self.stride < 1:
+            raise ConfigError(f"keypoints.stride: at least 1 is needed, got {self.stride}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,6 +77,8 @@ class BoxedFrame:
     track_numbers: tuple[int, ...]
     boxes_xyxy: tuple[Box, ...]
     """The box of each of those tracks, pixels."""
+    ended: frozenset[int] = frozenset()
+    """Those of the tracks that do not come again."""
 
 
 class KeypointEstimator(Protocol):
@@ -113,26 +126,47 @@ def estimate_person_by_person(
             for number, box in zip(boxed.track_numbers, boxed.boxes_xyxy, strict=True):
                 track = running.get(number) or running.setdefault(number, start_track())
                 people.append(track.estimate(boxed.frame.image_rgb, box, boxed.frame.time_ns))
+            for number in boxed.ended:
+                running.pop(number).close()
             yield tuple(people)
     finally:
         for track in running.values():
             track.close()
 
 
-FramesOf = Callable[[int, int], Iterable[VideoFrame]]
-"""Gives the frames ``[first_frame, end_frame)`` of the video."""
+FramesOf = Callable[[int, int, frozenset[int]], Iterable[VideoFrame]]
+"""Gives the frames ``[first_frame, end_frame)`` of the video; those that are not in the set may be left out."""
 
 
 def estimate_keypoints(
     tracks: Iterable[Track], *, frames_of: FramesOf, estimator: KeypointEstimator, config: KeypointsConfig
 ) -> Iterator[KeypointSequence | Dropped]:
-    """Estimate every track of one video, in order of first frame; a frame shared by several tracks is decoded once.
+    """Estimate every track of one video; a frame shared by several tracks is decoded once.
 
-    A track whose body is seen in too few frames comes out as ``Dropped(NO_KEYPOINTS)``. Raises ``DamagedTableError``
-    where the file does not yield a frame that a track names.
+    The back end sees the whole video as one run of frames, so that many short shots still fill its batches.
+
+    Yields:
+        Each track when its last frame is estimated. One whose body is seen in too few frames comes out as
+        ``Dropped(NO_KEYPOINTS)``.
+
+    Raises:
+        DamagedTableError: The file does not yield a frame that a track names.
     """
-    for together in _overlapping_groups(tracks):
-        yield from _estimate_group(together, frames_of=frames_of, estimator=estimator, config=config)
+    open_looks: dict[int, _Looks] = {}
+    asked: deque[tuple[int, ...]] = deque()
+
+    def boxed_frames() -> Iterator[BoxedFrame]:
+        groups = ([_looks(track, config) for track in group] for group in _overlapping_groups(tracks))
+        for boxed in _boxed_frames(groups, frames_of, open_looks):
+            asked.append(boxed.track_numbers)
+            yield boxed
+
+    for estimated in estimator.estimate(boxed_frames()):
+        for number, person in zip(asked.popleft(), estimated, strict=True):
+            look = open_looks[number]
+            look.people.append(person)
+            if len(look.people) == look.rows.shape[0]:
+                yield _sequence_or_dropped(open_looks.pop(number), config=config)
 
 
 def _overlapping_groups(tracks: Iterable[Track]) -> Iterator[list[Track]]:
@@ -149,65 +183,85 @@ def _overlapping_groups(tracks: Iterable[Track]) -> Iterator[list[Track]]:
         yield group
 
 
-def _estimate_group(
-    tracks: Sequence[Track], *, frames_of: FramesOf, estimator: KeypointEstimator, config: KeypointsConfig
-) -> Iterator[KeypointSequence | Dropped]:
-    first_frame = min(int(t.frame_indices[0]) for t in tracks)
-    end_frame = max(int(t.frame_indices[-1]) for t in tracks) + 1
-    people: dict[int, list[PersonKeypoints]] = {track.track_number: [] for track in tracks}
-    asked: deque[tuple[int, ...]] = deque()
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Looks:
+    """What the estimator is asked of one track, and what it answers."""
 
-    def boxed_frames() -> Iterator[BoxedFrame]:
-        for boxed in _boxed(frames_of(first_frame, end_frame), tracks):
-            asked.append(boxed.track_numbers)
-            yield boxed
+    track: Track
+    rows: npt.NDArray[np.int64]
+    """The track's rows that are looked at, increasing."""
+    people: list[PersonKeypoints] = field(default_factory=list)
+    """The answers so far, one a row."""
 
-    for estimated in estimator.estimate(boxed_frames()):
-        for number, person in zip(asked.popleft(), estimated, strict=True):
-            people[number].append(person)
-    for track in tracks:
-        done = len(people[track.track_number])
-        if done < len(track.frame_indices):
-            raise DamagedTableError(
-                f"video {track.video_id}: track {track.track_number} names frame {int(track.frame_indices[done])}, "
-                "which the file does not yield; delete the derived parts of this video and run again"
-            )
-        yield _sequence_or_dropped(track, people[track.track_number], config=config)
+    @property
+    def frame_indices(self) -> npt.NDArray[np.int32]:
+        """Return the frames that are looked at."""
+        return self.track.frame_indices[self.rows]
 
 
-def _boxed(frames: Iterable[VideoFrame], tracks: Sequence[Track]) -> Iterator[BoxedFrame]:
-    """Yield the frames in which somebody is boxed."""
-    next_row = dict.fromkeys(range(len(tracks)), 0)
+def _looks(track: Track, config: KeypointsConfig) -> _Looks:
+    return _Looks(track=track, rows=np.flatnonzero(rows_to_look_at(track, stride=config.stride)))
+
+
+def _boxed_frames(
+    groups: Iterable[Sequence[_Looks]], frames_of: FramesOf, open_looks: dict[int, _Looks]
+) -> Iterator[BoxedFrame]:
+    """Yield the frames in which somebody is looked at, group after group, and note whose answers to expect."""
+    for looks in groups:
+        open_looks.update({look.track.track_number: look for look in looks})
+        first_frame = min(int(look.frame_indices[0]) for look in looks)
+        end_frame = max(int(look.frame_indices[-1]) for look in looks) + 1
+        looked_at = frozenset(index for look in looks for index in look.frame_indices.tolist())
+        yield from _boxed(frames_of(first_frame, end_frame, looked_at), looks)
+
+
+def _boxed(frames: Iterable[VideoFrame], looks: Sequence[_Looks]) -> Iterator[BoxedFrame]:
+    """Yield the frames in which somebody is looked at; raises ``DamagedTableError`` where one does not come."""
+    next_look = dict.fromkeys(range(len(looks)), 0)
+    indices = [look.frame_indices.tolist() for look in looks]
     for frame in frames:
         here: list[tuple[int, Box]] = []
-        for k, row in next_row.items():
-            track = tracks[k]
-            if row < len(track.frame_indices) and int(track.frame_indices[row]) == frame.frame_index:
-                x1, y1, x2, y2 = (float(v) for v in track.boxes_xyxy[row])
+        ended = set()
+        for k, number in next_look.items():
+            if number < len(indices[k]) and indices[k][number] == frame.frame_index:
+                track = looks[k].track
+                x1, y1, x2, y2 = (float(v) for v in track.boxes_xyxy[looks[k].rows[number]])
                 here.append((track.track_number, (x1, y1, x2, y2)))
-                next_row[k] = row + 1
+                next_look[k] = number + 1
+                if number + 1 == len(indices[k]):
+                    ended.add(track.track_number)
         if here:
             yield BoxedFrame(
-                frame=frame, track_numbers=tuple(n for n, _ in here), boxes_xyxy=tuple(box for _, box in here)
+                frame=frame,
+                track_numbers=tuple(number for number, _ in here),
+                boxes_xyxy=tuple(box for _, box in here),
+                ended=frozenset(ended),
+            )
+    for k, number in next_look.items():
+        if number < len(indices[k]):
+            track = looks[k].track
+            raise DamagedTableError(
+                f"video {track.video_id}: track {track.track_number} names frame {indices[k][number]}, which the file "
+                "does not yield; delete the derived parts of this video and run again"
             )
 
 
-def _sequence_or_dropped(
-    track: Track, people: Sequence[PersonKeypoints], *, config: KeypointsConfig
-) -> KeypointSequence | Dropped:
+def _sequence_or_dropped(look: _Looks, *, config: KeypointsConfig) -> KeypointSequence | Dropped:
+    track, people = look.track, look.people
     sequence = KeypointSequence(
         video_id=track.video_id,
         track_number=track.track_number,
-        frame_indices=track.frame_indices,
-        times_ns=track.times_ns,
+        frame_indices=look.frame_indices,
+        times_ns=track.times_ns[look.rows],
         keypoints_xy=np.stack([p.keypoints_xy for p in people]),
         scores=np.stack([p.scores for p in people]),
         parts_seen=np.stack([p.parts_seen for p in people]),
+        interpolated=np.zeros(len(people), np.bool_),
     )
     body_points = (sequence.scores[:, PART_SLICES[Part.BODY]] > 0).sum(axis=1)
     seen_count = int((body_points >= config.min_body_points).sum())
     if seen_count > 0 and seen_count >= config.min_body_share * len(people):
-        return sequence
+        return fill_between_looks(sequence, track)
     return Dropped(
         stage=STAGE,
         item_id=f"{track.video_id}/track{track.track_number}",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from media.frames import VideoFrame
 from schema.errors import ItemError
@@ -43,6 +43,24 @@ class ShotDetector(Protocol):
         ...
 
 
+@runtime_checkable
+class LiveShotDetector(ShotDetector, Protocol):
+    """A detector that tells the cuts while the frames come in, so that one decode serves others too."""
+
+    def mark_cuts(self, frames: Iterable[VideoFrame]) -> Iterator[tuple[VideoFrame, bool]]:
+        """Yield each frame, in order, with whether it begins a new shot: the cuts that ``detect_cuts`` returns.
+
+        Args:
+            frames: All frames of one video in display order. A frame comes out a bounded number of frames later.
+        """
+        ...
+
+
+def marked_cuts(marked: Iterable[tuple[VideoFrame, bool]]) -> list[int]:
+    """Return the indices of the frames that were marked as beginning a shot."""
+    return [frame.frame_index for frame, begins_shot in marked if begins_shot]
+
+
 def detect_shots(
     videos: Iterable[FrameTimes],
     *,
@@ -67,7 +85,7 @@ def detect_shots(
         except ItemError as error:
             yield Dropped(stage=STAGE, item_id=times.video_id, reason=error.reason, detail=error.detail)
             continue
-        yield from _shots_between(_kept_cuts(cuts, times, config), times)
+        yield from shots_between(_kept_cuts(cuts, times, config), times)
 
 
 def _kept_cuts(cuts: list[int], times: FrameTimes, config: ShotsConfig) -> list[int]:
@@ -75,16 +93,22 @@ def _kept_cuts(cuts: list[int], times: FrameTimes, config: ShotsConfig) -> list[
     count = times.times_ns.shape[0]
     if cuts != sorted(set(cuts)) or not all(0 < cut < count for cut in cuts):
         raise ValueError(f"cuts must increase and lie within 1..{count - 1}, got {cuts}")
-    shortest_ns = round(config.min_seconds * NS_PER_SECOND)
     starts = [0]
     for cut in cuts:
-        before, after = times.span_of(starts[-1], cut), times.span_of(cut, count)
-        if min(before.duration_ns, after.duration_ns) >= shortest_ns:
+        if is_kept_cut(cut, since=starts[-1], times=times, config=config):
             starts.append(cut)
     return starts
 
 
-def _shots_between(starts: list[int], times: FrameTimes) -> Iterator[Shot]:
+def is_kept_cut(cut: int, *, since: int, times: FrameTimes, config: ShotsConfig) -> bool:
+    """Tell whether a cut leaves long enough shots before it, from frame ``since`` on, and after it."""
+    shortest_ns = round(config.min_seconds * NS_PER_SECOND)
+    before, after = times.span_of(since, cut), times.span_of(cut, times.times_ns.shape[0])
+    return min(before.duration_ns, after.duration_ns) >= shortest_ns
+
+
+def shots_between(starts: list[int], times: FrameTimes) -> Iterator[Shot]:
+    """Yield the shots of a video, given the first frame of each."""
     ends = [*starts[1:], times.times_ns.shape[0]]
     for number, (first, end) in enumerate(zip(starts, ends, strict=True)):
         yield Shot(

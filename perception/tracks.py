@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,13 +12,14 @@ import numpy.typing as npt
 from media.frames import VideoFrame
 from schema.errors import DropReason, ItemError
 from schema.matching import Box
-from schema.records import Dropped, Shot, Track
+from schema.records import Dropped, Track, VideoId
 from schema.timespan import NS_PER_SECOND
 
 STAGE = "tracks"
 
 PERSON_TRACKERS: dict[str, str] = {
     "mediapipe": "perception.backends.mediapipe.tracker:MediapipeTracker",
+    "ultralytics": "perception.backends.ultralytics.tracker:UltralyticsTracker",
     "synthetic": "perception.backends.synthetic:SyntheticTracker",
 }
 """Trackers by the name that a study gives; imported when used (``perception.backends.loading``)."""
@@ -54,6 +55,23 @@ class FramePeople:
 
     frame_index: int
     people: tuple[Sighting, ...]
+
+
+class AnyShot(Protocol):
+    """What following people needs of a shot: where it belongs."""
+
+    @property
+    def video_id(self) -> VideoId:
+        """Return the video."""
+        ...
+
+    @property
+    def shot_number(self) -> int:
+        """Return the shot's number within the video."""
+        ...
+
+
+ShotPlace = TypeVar("ShotPlace", bound=AnyShot)
 
 
 class PersonTracker(Protocol):
@@ -107,16 +125,17 @@ class _Piece:
 
 
 def track_people(
-    shots: Iterable[Shot],
+    shots: Iterable[ShotPlace],
     *,
-    frames_of: Callable[[Shot], Iterable[VideoFrame]],
+    frames_of: Callable[[ShotPlace], Iterable[VideoFrame]],
     tracker: PersonTracker,
     config: TracksConfig,
 ) -> Iterator[Track | Dropped]:
     """Follow the people of each shot; no track crosses a cut.
 
     Args:
-        shots: The shots of one video or of several, each video's in order.
+        shots: The shots of one video or of several, each video's in order; the next one is asked for when the frames of
+            the one before were taken, so that they may come from one decode (``perception.live``).
         frames_of: Decodes the frames of a shot.
         tracker: Finds and tells apart the people of one shot.
         config: Settings.
@@ -218,7 +237,7 @@ def _too_short_detail(piece: _Piece, seen: _SeenFrames, config: TracksConfig) ->
     return f"seen for {count} frames ({seconds:.2f} s); {config.min_frames} and {config.min_seconds} s are needed"
 
 
-def _track_of(piece: _Piece, seen: _SeenFrames, *, shot: Shot, track_number: int) -> Track:
+def _track_of(piece: _Piece, seen: _SeenFrames, *, shot: AnyShot, track_number: int) -> Track:
     return Track(
         video_id=shot.video_id,
         track_number=track_number,

@@ -39,20 +39,26 @@ class ArmContact:
     states: States
 
 
-def find_arm_contacts(
+def measure_arm_contacts(
     sequence: KeypointSequence, hands: Hands, head_widths: Floats, *, config: ContactConfig
-) -> list[Draft]:
-    """Return contacts of hands and arms with each other; where several hold at once, the one that says most."""
+) -> list[ArmContact]:
+    """Measure every kind of contact of hands and arms with each other, frame by frame."""
     body = trusted_points(sequence)
     width = np.hypot(*(body[:, 5] - body[:, 6]).T)
     with np.errstate(invalid="ignore"):
         sideways = ~(width >= config.frontal_shoulders * head_widths)
-    times_ns = sequence.times_ns
     measured = [_folded(body, head_widths, sideways, config), _together(hands, head_widths, config)]
     for side in range(len(SIDES)):
         measured += _on_other_side(body, hands, side, head_widths=head_widths, sideways=sideways, config=config)
-    found = [draft for contact in measured for draft in _drafts(contact, times_ns, config)]
-    return _keep_telling(found)
+    return measured
+
+
+def find_arm_contacts(
+    sequence: KeypointSequence, hands: Hands, head_widths: Floats, *, config: ContactConfig
+) -> list[Draft]:
+    """Return contacts of hands and arms with each other; where several hold at once, the one that says most."""
+    measured = measure_arm_contacts(sequence, hands, head_widths, config=config)
+    return _keep_telling([draft for contact in measured for draft in _drafts(contact, sequence.times_ns, config)])
 
 
 def _states(distances: Floats, touch: float, near: float, ruled_out: Bools) -> States:

@@ -83,7 +83,9 @@ def find_head_contacts(
     """
     capsules = head_capsules(sequence, head_widths)
     approaches = [
-        _approach(hands, side, capsules=capsules, head_widths=head_widths, times_ns=sequence.times_ns, config=config)
+        measure_approach(
+            hands, side, capsules=capsules, head_widths=head_widths, times_ns=sequence.times_ns, config=config
+        )
         for side in range(len(SIDES))
     ]
     visits: list[tuple[Run, tuple[int, ...]]] = []
@@ -118,9 +120,10 @@ def _visit_votes(votes: list[Floats], states: list[States], names: tuple[str, ..
     return merge_hands(counted, names)
 
 
-def _approach(
+def measure_approach(
     hands: Hands, side: int, *, capsules: Capsules, head_widths: Floats, times_ns: Times, config: ContactConfig
 ) -> Approach:
+    """Measure how near one hand is to head and neck; ``side`` is 0 for the left hand, 1 for the right."""
     points = hands.points[:, side]
     distances, votes = measure_hand(points, capsules, head_widths, near=config.near)
     eyes = capsules.starts[:, :2].mean(axis=1)

@@ -88,6 +88,10 @@ class RecordedTable:
         """Digest all that was recorded, from the manifest alone."""
         return digest_of(self._manifest.read_text().splitlines() if self._manifest.exists() else [])
 
+    def byte_count(self) -> int:
+        """Return the size of the manifest, which grows with every batch: a quick look whether something was added."""
+        return self._manifest.stat().st_size if self._manifest.exists() else 0
+
     def _read(self, lines: Sequence[str]) -> pa.Table:
         if self._rows is None:
             self._parsed_of, rows = self._parsed.read(lines)

@@ -149,11 +149,100 @@ KEYPOINTS = TableSpec(
             TRACK_NUMBER,
             column("frame_index", pa.int32(), "Frame of the video"),
             column("time_ns", pa.int64(), "Time of the frame, ns"),
+            column("interpolated", pa.bool_(), "The frame was not looked at: its points lie between its neighbours'"),
             *(
                 column(f"{part.name.lower()}_seen", pa.bool_(), f"Whether the {part.name.lower()} was seen")
                 for part in Part
             ),
             *keypoint_fields(),
+        ]
+    ),
+)
+SMOOTHED = TableSpec(
+    name="smoothed",
+    kind=TableKind.DERIVED,
+    doc="The keypoints smoothed over time, where the study asks for it; *keypoints*, of the same columns, stays raw",
+    schema=KEYPOINTS.schema,
+)
+QUALITY = TableSpec(
+    name="quality",
+    kind=TableKind.DERIVED,
+    doc="How well each track, and each shot as a whole, is shown: measured on sampled frames, kept whatever is dropped",
+    schema=pa.schema(
+        [
+            VIDEO_ID,
+            column("shot_number", pa.int32(), "Shot within the video's part"),
+            column(
+                "track_number", pa.int32(), "Track within the video's part; null: the shot as a whole", nullable=True
+            ),
+            column("sample_count", pa.int32(), "Frames that were looked at"),
+            column(
+                "height_px", pa.float32(), "Median height of the person's box; of a shot: the tallest track's, pixels"
+            ),
+            column("height_share", pa.float32(), "The same as a share of the picture's height"),
+            column("sharpness", pa.float32(), "Detail of the person's crop at 128 px of height, 0 (flat) to 1"),
+            column("frozen_share", pa.float32(), "Share of the samples that show the same picture as the one before"),
+            column("hidden_share", pa.float32(), "Mean share of the box that boxes of people in front of it cover"),
+            column(
+                "cut_share", pa.float32(), "Share of the samples whose box ends at the picture's left, right or top"
+            ),
+            column(
+                "inset_share",
+                pa.float32(),
+                "Share of the samples in a picture within the picture: split screen, inset, poster",
+            ),
+            column("brightness", pa.float32(), "Median brightness of the crop, 0..1"),
+            column("clipped_share", pa.float32(), "Share of the crop that is black or white"),
+            column("facing_share", pa.float32(), "Share of the samples with a face; null: no finder", nullable=True),
+            column("colors", pa.binary(), "Colours of the torso, 72 shares in 1/255; null: too small", nullable=True),
+        ]
+    ),
+)
+PLAYERS = TableSpec(
+    name="players",
+    kind=TableKind.DERIVED,
+    doc="Which tracks are the player, which are somebody else, and why; tracks of one person share a number",
+    schema=pa.schema(
+        [
+            VIDEO_ID,
+            TRACK_NUMBER,
+            column("shot_number", pa.int32(), "Shot within the video's part"),
+            column("person_number", pa.int32(), "The same person's tracks share it; 0 is the most prominent one"),
+            column("role", pa.string(), "player, other or undecided"),
+            column("confidence", pa.float32(), "Confidence in the role, 0..1"),
+            column("decided_by", pa.string(), "evidence, or answer (of a person)"),
+            column("score", pa.float32(), "How much the person looks like the player, 0..1"),
+            column("seconds", pa.float32(), "How long the track is"),
+            column("time_share", pa.float32(), "Share of the followed time in which the person is seen, all tracks"),
+            column("size", pa.float32(), "Square root of the box's area against the picture's, median"),
+            column(
+                "center_distance",
+                pa.float32(),
+                "Median distance from the picture's middle line, 0..1 of half its width",
+            ),
+            column("travel", pa.float32(), "Way of the box's centre, box widths a second"),
+            column("facing_share", pa.float32(), "Share of the samples with a face; null: no finder", nullable=True),
+            column("frozen_share", pa.float32(), "Share of the samples in which the person does not change"),
+            column("kept", pa.bool_(), "Keypoints are estimated of it"),
+            column("reason", pa.string(), "Why, in words with numbers"),
+        ]
+    ),
+)
+VISIBILITY = TableSpec(
+    name="visibility",
+    kind=TableKind.DERIVED,
+    doc="In which share of its frames each part of a track's person was seen",
+    schema=pa.schema(
+        [
+            VIDEO_ID,
+            TRACK_NUMBER,
+            column("frame_count", pa.int32(), "Frames of the track"),
+            *(
+                column(f"{part.name.lower()}_share", pa.float32(), f"Share with the {part.name.lower()} seen, 0..1")
+                for part in Part
+            ),
+            column("hands_share", pa.float32(), "Share with one hand at least, 0..1"),
+            column("both_hands_share", pa.float32(), "Share with both hands, 0..1"),
         ]
     ),
 )

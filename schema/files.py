@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -48,21 +49,27 @@ def written_beside(target: Path) -> Iterator[Path]:
         beside.unlink(missing_ok=True)
 
 
+def writer_options(schema: pa.Schema) -> dict[str, Any]:
+    """Return how a table of that schema is written, as ``python benchmarks/keypoint_storage.py`` found it best.
+
+    Integers are packed differences: a point moves little from frame to frame. Bytes (scores) are few different values,
+    so they have a dictionary. Then zstd at its lowest level takes off a little more. A part is one row group: each
+    further one costs a header for each of 399 columns.
+    """
+    packed = [f.name for f in schema if pa.types.is_integer(f.type) and f.type.bit_width in (16, 32, 64)]
+    return {
+        "compression": "zstd",
+        "use_dictionary": [f.name for f in schema if pa.types.is_string(f.type) or pa.types.is_uint8(f.type)],
+        "column_encoding": dict.fromkeys(packed, "DELTA_BINARY_PACKED"),
+        "write_statistics": [f.name for f in schema if not f.name.startswith("k0") and not f.name.startswith("k1")],
+    }
+
+
 def write_parquet(rows: pa.Table, target: Path, *, metadata: Mapping[bytes, bytes] | None = None) -> None:
     """Write a table the one way that all of pressroom's Parquet files are written; same rows, same bytes."""
-    packed = [f.name for f in rows.schema if pa.types.is_integer(f.type) and f.type.bit_width in (16, 32, 64)]
     rows = rows.replace_schema_metadata(dict(metadata or {}))
     with written_beside(target) as beside:
-        pq.write_table(
-            rows,
-            beside,
-            compression="zstd",
-            use_dictionary=[f.name for f in rows.schema if pa.types.is_string(f.type)],
-            column_encoding=dict.fromkeys(packed, "DELTA_BINARY_PACKED"),
-            write_statistics=[
-                f.name for f in rows.schema if not f.name.startswith("k0") and not f.name.startswith("k1")
-            ],
-        )
+        pq.write_table(rows, beside, **writer_options(rows.schema))
 
 
 def read_parquet(path: Path, *, columns: Sequence[str] | None = None) -> pa.Table:

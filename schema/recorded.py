@@ -216,6 +216,48 @@ ANNOTATIONS = TableSpec(
         ]
     ),
 )
+SHOWN_BOX = (
+    column("letter", pa.string(), "The person's letter in the picture"),
+    column("time_ns", pa.int64(), "Time of the frame that showed the person, ns"),
+    *(column(f"box_{side}", pa.float32(), f"Person's box there, {side}, pixels") for side in ("x1", "y1", "x2", "y2")),
+)
+PLAYER_QUESTIONS = TableSpec(
+    name="player_questions",
+    kind=TableKind.RECORDED,
+    doc="Every question which of the people in a video is the player: one row for each box that was shown",
+    schema=pa.schema(
+        [
+            column("question_id", pa.string(), "Hash of the file and of what was shown of it"),
+            VIDEO_ID,
+            SHA256,
+            *SHOWN_BOX,
+            column("question", pa.string(), "The wording that people saw"),
+            column("reason", pa.string(), "Why it was asked, in words"),
+            column("server_id", pa.string(), "Which Label Studio"),
+            column("project_number", pa.int64(), "Project there"),
+            column("task_number", pa.int64(), "Task there"),
+        ]
+    ),
+)
+PLAYER_ANSWERS = TableSpec(
+    name="player_answers",
+    kind=TableKind.RECORDED,
+    doc="Every answer of every person to such a question: one row for each box that was shown",
+    schema=pa.schema(
+        [
+            column("answer_id", pa.string(), "Hash of server, annotation and revision"),
+            column("question_id", pa.string(), "The question's id"),
+            VIDEO_ID,
+            SHA256,
+            *SHOWN_BOX,
+            column("answer", pa.string(), "What the reviewer says of the person: player, other or unsure"),
+            column("annotator_id", pa.string(), "Account, a keyed hash"),
+            column("scripted", pa.bool_(), "Answered by a script"),
+            column("answered_ns", pa.int64(), "Unix time in ns"),
+            column("lead_time_ns", pa.int64(), "Time the person took, ns"),
+        ]
+    ),
+)
 RUNS = TableSpec(
     name="runs",
     kind=TableKind.RECORDED,

@@ -6,17 +6,14 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from schema.arrow import (
     ANNOTATIONS,
     CANDIDATES,
-    FIXED_POINT_PER_PIXEL,
     FRAMES,
     KEYPOINTS,
-    SCORE_STEPS,
     SEGMENTS,
     SHOTS,
     TASKS,
@@ -24,8 +21,8 @@ from schema.arrow import (
     VIDEOS,
     TableSpec,
 )
+from schema.keypoint_columns import keypoint_arrays, keypoint_columns
 from schema.records import (
-    KEYPOINT_COUNT,
     Anchor,
     Annotation,
     Candidate,
@@ -175,8 +172,14 @@ def track_to_rows(track: Track) -> pa.Table:
 
 
 def _groups(table: pa.Table) -> list[pa.Table]:
+    """Part the rows by track number, without a copy where each track's rows stand together."""
     numbers = table["track_number"].to_numpy()
-    return [table.filter(pc.equal(table["track_number"], int(n))) for n in np.unique(numbers)]
+    starts = np.flatnonzero(np.r_[True, np.diff(numbers) != 0]) if numbers.size else np.empty(0, np.int64)
+    found = np.unique(numbers)
+    if found.size < starts.size:
+        return [table.filter(pc.equal(table["track_number"], int(n))) for n in found]
+    ends = np.append(starts[1:], numbers.size)
+    return [table.slice(starts[k], ends[k] - starts[k]) for k in np.argsort(numbers[starts])]
 
 
 def tracks_from_rows(table: pa.Table) -> list[Track]:
@@ -209,26 +212,16 @@ def keypoints_to_rows(sequence: KeypointSequence) -> pa.Table:
     two are the same: Parquet packs both as INT32 deltas.
     """
     count = sequence.frame_indices.shape[0]
-    seen = sequence.scores > 0
-    scaled = np.rint(np.nan_to_num(sequence.keypoints_xy) * FIXED_POINT_PER_PIXEL)
-    fits = bool(np.all(np.abs(scaled) <= np.iinfo(np.int16).max))
-    positions = scaled.astype(np.int16 if fits else np.int32)
-    # a seen point keeps a score of at least one step: 0 means "not seen"
-    steps = np.where(seen, np.clip(np.rint(sequence.scores * SCORE_STEPS), 1, SCORE_STEPS), 0).astype(np.uint8)
+    points, fits = keypoint_columns(sequence.keypoints_xy, sequence.scores)
     columns = [
         pa.array([sequence.video_id] * count),
         pa.array(np.full(count, sequence.track_number, dtype=np.int32)),
         pa.array(sequence.frame_indices),
         pa.array(sequence.times_ns),
+        pa.array(sequence.interpolated),
         *(pa.array(np.ascontiguousarray(sequence.parts_seen[:, part])) for part in Part),
     ]
-    for k in range(KEYPOINT_COUNT):
-        unseen = ~seen[:, k]
-        columns += [
-            pa.array(np.ascontiguousarray(positions[:, k, 0]), mask=unseen),
-            pa.array(np.ascontiguousarray(positions[:, k, 1]), mask=unseen),
-            pa.array(np.ascontiguousarray(steps[:, k])),
-        ]
+    columns += points
     return pa.Table.from_arrays(columns, schema=KEYPOINTS.schema if fits else WIDE_KEYPOINTS_SCHEMA)
 
 
@@ -237,28 +230,17 @@ def keypoints_from_rows(table: pa.Table) -> list[KeypointSequence]:
     return [_sequence(rows) for rows in _groups(table)]
 
 
-def _values(column: pa.ChunkedArray) -> npt.NDArray[Any]:
-    return np.asarray(column.fill_null(0).to_numpy())
-
-
 def _sequence(rows: pa.Table) -> KeypointSequence:
-    count = rows.num_rows
-    keypoints_xy = np.empty((count, KEYPOINT_COUNT, 2), dtype=np.float32)
-    scores = np.empty((count, KEYPOINT_COUNT), dtype=np.float32)
-    for k in range(KEYPOINT_COUNT):
-        keypoints_xy[:, k, 0] = _values(rows[f"k{k:03d}_x"])
-        keypoints_xy[:, k, 1] = _values(rows[f"k{k:03d}_y"])
-        scores[:, k] = _values(rows[f"k{k:03d}_score"])
-    keypoints_xy /= FIXED_POINT_PER_PIXEL
-    keypoints_xy[scores == 0] = np.nan
+    keypoints_xy, scores = keypoint_arrays(rows)
     return KeypointSequence(
         video_id=VideoId(rows["video_id"][0].as_py()),
         track_number=rows["track_number"][0].as_py(),
         frame_indices=rows["frame_index"].to_numpy(),
         times_ns=rows["time_ns"].to_numpy(),
         keypoints_xy=keypoints_xy,
-        scores=(scores / SCORE_STEPS).astype(np.float32),
+        scores=scores,
         parts_seen=np.stack([rows[f"{part.name.lower()}_seen"].to_numpy() for part in Part], axis=1),
+        interpolated=rows["interpolated"].to_numpy(),
     )
 
 

@@ -1,5 +1,6 @@
 """Fixtures that every package's tests may use."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,18 @@ from hypothesis import HealthCheck, settings
 
 from media.sample import sample_clip_path
 
+# read when onnxruntime is imported, which a test may do before a back end does
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 # speed is measured in benchmarks/, never in a test: on busy cores a correct property would fail now and then
 settings.register_profile("pressroom", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("pressroom")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give the tests of a file to one process, and all that use the one real review server: its start is dear."""
+    for item in items:
+        shares_server = "review_server" in getattr(item, "fixturenames", ())
+        item.add_marker(pytest.mark.xdist_group("review server" if shares_server else item.location[0]))
 
 
 @pytest.fixture(scope="session")

@@ -127,6 +127,7 @@ def make_keypoints(
         keypoints_xy=points,
         scores=scores,
         parts_seen=seen,
+        interpolated=np.zeros(frame_count, dtype=np.bool_),
     )
     return replace(sequence, **changes)
 

@@ -94,6 +94,7 @@ def make_puppet(
         keypoints_xy=points.astype(np.float32),
         scores=scores,
         parts_seen=seen,
+        interpolated=np.zeros(count, dtype=np.bool_),
     )
 
 

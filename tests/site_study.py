@@ -46,7 +46,7 @@ class SiteStudy:
             "study": {"name": "club"},
             "collect": settings | collect,
             "manners": {"videos_per_minute": 0.0, "seconds_between_requests": 0.0},
-            "back_ends": dict.fromkeys(("shots", "tracks", "keypoints"), "synthetic"),
+            "back_ends": dict.fromkeys(("shots", "tracks", "keypoints"), "synthetic") | {"faces": "none"},
             "sources": list(sources),
         }
         (root / "study.toml").write_text(tomlkit.dumps(document))

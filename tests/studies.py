@@ -15,7 +15,7 @@ from media.clips import write_clip
 from tests.synthetic_people import PaintedPerson, interview_pictures
 
 LOOPBACK = {"allow_private_hosts": ["127.0.0.1"], "keep_free_gigabytes": 0.1}
-SYNTHETIC = {"shots": "synthetic", "tracks": "synthetic", "keypoints": "synthetic"}
+SYNTHETIC = {"shots": "synthetic", "tracks": "synthetic", "faces": "none", "keypoints": "synthetic"}
 
 
 def paint_video(path: Path, *, color: int = 0, touch_s: tuple[float, float] = (2.0, 3.5), seconds: float = 6.0) -> Path:
@@ -59,7 +59,10 @@ def run_to_candidates(study: Study) -> dict[str, Outcome]:
     return outcomes
 
 
-DERIVED = ("frames", "shots", "tracks", "keypoints", "proxies", "candidates", "segments")
+DERIVED = (
+    *("frames", "shots", "tracks", "quality", "players", "keypoints", "visibility", "proxies"),
+    *("candidates", "segments"),
+)
 RECORDED = ("outcomes", "videos", "tasks", "annotations")
 
 

@@ -27,9 +27,9 @@ OWNERS = {
     "ffmpeg": ("media/",),
     "mediapipe": ("perception/backends/mediapipe/",),
     "scenedetect": ("perception/backends/scenedetect.py",),
-    "ultralytics": ("perception/backends/ultralytics.py",),
-    "mmpose": ("perception/backends/mmpose.py",),
-    "mmengine": ("perception/backends/mmpose.py",),
+    "ultralytics": ("perception/backends/ultralytics/",),
+    "mmpose": ("perception/backends/mmpose/",),
+    "mmengine": ("perception/backends/mmpose/",),
     "label_studio_sdk": ("annotation/server.py",),
     "skvideo": (),
 }

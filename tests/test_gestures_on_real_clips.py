@@ -19,7 +19,7 @@ from schema.timespan import TimeSpan
 from tests.studies import make_study, run_to_candidates
 
 pytestmark = pytest.mark.timeout(300)
-EMBEDDED = {"shots": "scenedetect", "tracks": "mediapipe", "keypoints": "mediapipe"}
+EMBEDDED = {"shots": "scenedetect", "tracks": "mediapipe", "faces": "mediapipe", "keypoints": "mediapipe"}
 HEAD_CONTACTS = frozenset(
     {"hand_on_scalp", "hand_on_forehead", "hand_on_eye", "hand_on_nose", "hand_on_mouth", "hand_on_cheek",
      "hand_on_ear", "hand_on_jaw", "hands_on_face", "hand_on_neck", "hand_on_throat"}

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from media.frames import VideoFrame
+from perception.shots import marked_cuts
 from perception.tracks import FramePeople, Sighting
 from schema.matching import Box
 from schema.records import KEYPOINT_COUNT, PART_SLICES, Part
@@ -80,14 +81,15 @@ class SyntheticShotDetector:
 
     def detect_cuts(self, frames: Iterable[VideoFrame]) -> list[int]:
         """Return the indices of frames whose background colour is not that of the frame before."""
-        cuts = []
+        return marked_cuts(self.mark_cuts(frames))
+
+    def mark_cuts(self, frames: Iterable[VideoFrame]) -> Iterator[tuple[VideoFrame, bool]]:
+        """Yield each frame at once, with whether its background colour is not that of the frame before."""
         before: int | None = None
         for frame in frames:
             color = _background_index(frame.image_rgb)
-            if before is not None and color != before:
-                cuts.append(frame.frame_index)
+            yield frame, before is not None and color != before
             before = color
-        return cuts
 
 
 class SyntheticTracker:

@@ -11,6 +11,7 @@ from media.sample import sample_clip_path
 from perception.backends.loading import load_back_end
 from perception.keypoints import KEYPOINT_ESTIMATORS, BoxedFrame
 from schema.records import PART_SLICES, Part, VideoId
+from tests.pose_networks import mmpose_that_sees_paintings, onnx_that_sees_paintings
 from tests.synthetic_people import PaintedPerson, paint
 
 FRAME_NS = 33_366_667
@@ -38,13 +39,20 @@ def painted_scene() -> Scene:
     return Scene([paint([PaintedPerson(box_xyxy=box)]) for box in boxes], (100.0, 40.0, 214.0, 236.0))
 
 
-SCENES = {"mediapipe": real_scene, "synthetic": painted_scene}
+SCENES = {
+    "mediapipe": real_scene,
+    "mmpose": painted_scene,
+    "onnx": painted_scene,
+    "synthetic": painted_scene,
+}
+SETTINGS = {"mmpose": mmpose_that_sees_paintings, "onnx": onnx_that_sees_paintings}
+"""Of the back ends that have no weights of their own: small networks whose last layer is fitted to the scene."""
 
 
 @cache
 def estimator_named(name):
     back_end = load_back_end(KEYPOINT_ESTIMATORS, name, key="keypoints.estimator")
-    return back_end(back_end.config_type())
+    return back_end(SETTINGS.get(name, back_end.config_type)())
 
 
 @pytest.fixture(params=sorted(KEYPOINT_ESTIMATORS))

@@ -1,9 +1,12 @@
 """What every tracker promises, whichever library is behind it."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from perception.backends.loading import load_back_end
 from perception.tracks import PERSON_TRACKERS
 from schema.matching import box_iou
 from schema.records import VideoId
+from tests.painted_detector import needs_ultralytics, write_painted_detector
 from tests.synthetic_people import PaintedPerson, as_frames, paint
 
 
@@ -50,28 +54,62 @@ def painted_scene() -> Scene:
     return Scene(left, right, [paint([]) for _ in range(20)], 0.3)
 
 
-SCENES = {"mediapipe": real_scene, "synthetic": painted_scene}
+@dataclass(frozen=True)
+class Case:
+    """A back end, the scene that it can see, and its settings."""
+
+    back_end: str
+    scene: Callable[[], Scene]
+    settings: Callable[[Path], dict[str, Any]] = lambda _: {}
+    """From an empty folder."""
+    marks: tuple[pytest.MarkDecorator, ...] = ()
 
 
-@cache
-def tracker_named(name):
-    back_end = load_back_end(PERSON_TRACKERS, name, key="back_ends.tracks")
-    return back_end(back_end.config_type())
+def painted_weights(folder: Path, **settings: object) -> dict[str, object]:
+    return {"weights": str(write_painted_detector(folder / "painted.onnx"))} | settings
 
 
-@pytest.fixture(params=sorted(PERSON_TRACKERS))
+def real_weights(_: Path) -> dict[str, object]:
+    weights = Path(__file__).parents[3] / "shared" / "media" / "weights" / "yolo11n_int8_openvino_model"
+    if not weights.is_dir():
+        pytest.skip("the folder ../shared/media with trained weights is not there")
+    return {"weights": str(weights)}
+
+
+CASES = {
+    "mediapipe": Case("mediapipe", real_scene),
+    "synthetic": Case("synthetic", painted_scene),
+    "ultralytics": Case("ultralytics", painted_scene, painted_weights, (needs_ultralytics,)),
+    "ultralytics botsort": Case(
+        "ultralytics", painted_scene, partial(painted_weights, tracker="botsort"), (needs_ultralytics,)
+    ),
+    "ultralytics trained": Case("ultralytics", real_scene, real_weights, (needs_ultralytics,)),
+}
+
+
+def test_every_tracker_is_held_to_the_contract():
+    assert {case.back_end for case in CASES.values()} == set(PERSON_TRACKERS)
+
+
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=case.marks) for name, case in CASES.items()])
 def name(request):
     return request.param
 
 
-@pytest.fixture
-def tracker(name):
-    return tracker_named(name)
+@pytest.fixture(scope="module")
+def config(name, tmp_path_factory):
+    back_end = load_back_end(PERSON_TRACKERS, CASES[name].back_end, key="back_ends.tracks")
+    return back_end.config_type(**CASES[name].settings(tmp_path_factory.mktemp("weights")))
+
+
+@pytest.fixture(scope="module")
+def tracker(name, config):
+    return load_back_end(PERSON_TRACKERS, CASES[name].back_end, key="back_ends.tracks")(config)
 
 
 @pytest.fixture
 def scene(name):
-    return SCENES[name]()
+    return CASES[name].scene()
 
 
 def boxes_by_person(tracker, pictures, **times):
@@ -146,6 +184,6 @@ def test_frame_indices_are_those_of_the_frames(tracker, scene):
     assert looked_at[-1] == 500 + len(scene.left) - 1
 
 
-def test_the_digest_stays_the_same(tracker):
+def test_the_digest_stays_the_same(tracker, config):
     assert tracker.weights_digest
-    assert tracker.weights_digest == type(tracker)(type(tracker).config_type()).weights_digest
+    assert tracker.weights_digest == type(tracker)(config).weights_digest

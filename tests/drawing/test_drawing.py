@@ -1,4 +1,4 @@
-"""What a user would miss in a drawing: points that are not seen, pixels that must not leak, sizes, the playhead."""
+"""What a user would miss in a drawing: points that are not seen, pixels that must not leak, sizes."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,16 +8,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from drawing.clips import BAR_PX, clip_images
-from drawing.colours import INK, INSIDE, LEFT_HAND, LEFT_LIMB, OUTSIDE, RIGHT_HAND, RIGHT_LIMB
-from drawing.overlays import overlay_frames
-from drawing.people import Background, DrawnPerson, people_by_frame
+from drawing.colours import INSIDE, LEFT_HAND, LEFT_LIMB, OUTSIDE, RIGHT_HAND, RIGHT_LIMB
+from drawing.people import Background, people_by_frame
 from drawing.sheets import Moment, contact_sheet
 from drawing.skeletons import draw_skeleton
-from drawing.strips import MOST_LANES, lanes_of
 from drawing.texts import put_label, put_text, shortened, text_size_px, time_text
 from drawing.views import View, person_crop
 from media.frames import VideoFrame
-from schema.records import Candidate, CandidateId, KeypointSequence, Track, VideoId
+from schema.records import KeypointSequence, Track, VideoId
 from schema.skeleton import LIMBS
 from schema.timespan import TimeSpan
 
@@ -30,21 +28,6 @@ def person(
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     points = np.random.default_rng(seed).uniform(0.2, 0.8, (133, 2)) * (width, height)
     return points.astype(np.float32), np.full(133, 0.9, dtype=np.float32)
-
-
-def candidate(start_s: float, end_s: float, class_id: str | None = "touch_neck") -> Candidate:
-    return Candidate(
-        candidate_id=CandidateId("c1"),
-        video_id=VideoId("v1"),
-        track_number=0,
-        span=TimeSpan(start_ns=int(start_s * SECOND), end_ns=int(end_s * SECOND)),
-        box_xyxy=(0.0, 0.0, 10.0, 10.0),
-        class_id=class_id,
-        evidence="hand_on_neck",
-        proposer="contact",
-        score=0.5,
-        reason="",
-    )
 
 
 def frames(count: int, width: int, height: int, seed: int = 0) -> list[VideoFrame]:
@@ -62,6 +45,7 @@ def sequence(count: int, width: int, height: int) -> KeypointSequence:
         keypoints_xy=np.repeat(points[None], count, axis=0),
         scores=np.repeat(scores[None], count, axis=0),
         parts_seen=np.ones((count, 5), dtype=np.bool_),
+        interpolated=np.zeros(count, dtype=np.bool_),
     )
 
 
@@ -141,60 +125,16 @@ def test_on_black_no_pixel_of_the_picture_leaks_and_sizes_are_even(
             background=Background.BLACK,
             size_px=60,
         )
-        film = overlay_frames(
-            films, people=people, candidates=[], end_ns=SECOND, background=Background.BLACK, height_px=60
-        )
         sheet = contact_sheet(
             [Moment(frame=frame, people=tuple(people[frame.frame_index])) for frame in films],
             background=Background.BLACK,
             width_px=200,
         )
-        both.append([*clip, *film, sheet])
+        both.append([*clip, sheet])
     for first, second in zip(*both, strict=True):
         assert np.array_equal(first, second)
     for picture in both[0][:-1]:
         assert picture.shape[0] % 2 == picture.shape[1] % 2 == 0
-
-
-def test_the_picture_shows_where_it_is_asked_for() -> None:
-    (frame,) = frames(1, 64, 64)
-    (shown,) = overlay_frames(
-        [frame], people={}, candidates=[], end_ns=SECOND, background=Background.PICTURE, height_px=64
-    )
-    assert np.array_equal(shown[:64], frame.image_rgb)
-    before = frame.image_rgb.copy()
-    list(
-        overlay_frames(
-            [frame],
-            people=people_by_frame([], [sequence(1, 64, 64)]),
-            candidates=[],
-            end_ns=SECOND,
-            background=Background.PICTURE,
-            height_px=64,
-        )
-    )
-    assert np.array_equal(frame.image_rgb, before)
-
-
-def test_the_playhead_moves_and_the_running_candidate_is_named() -> None:
-    films = frames(10, 320, 100)
-    shown = list(
-        overlay_frames(
-            films,
-            people={},
-            candidates=[candidate(0.3, 0.6)],
-            end_ns=SECOND,
-            background=Background.BLACK,
-            height_px=100,
-        )
-    )
-    lanes = [picture[-14] for picture in shown]
-    heads = [int(np.flatnonzero((row == INK).all(axis=1))[-1]) for row in lanes]
-    assert heads == sorted(heads)
-    assert len(set(heads)) == len(heads)
-    name_rows = [picture[100:130, 90:] for picture in shown]
-    named = [bool((row > 60).any()) for row in name_rows]
-    assert named == [3 <= i < 6 for i in range(10)]
 
 
 def test_the_bar_lights_up_within_the_span_that_is_asked_about() -> None:
@@ -243,26 +183,6 @@ def test_people_are_joined_by_track_and_frame() -> None:
     people = people_by_frame([track], [points])
     seen = {i: [(p.box_xyxy is not None, p.keypoints_xy is not None) for p in group] for i, group in people.items()}
     assert seen == {0: [(False, True)], 1: [(True, True)], 2: [(True, False)]}
-
-
-def test_a_box_at_the_rim_is_drawn_with_its_number() -> None:
-    (frame,) = frames(1, 100, 60)
-    someone = DrawnPerson(track_number=12, box_xyxy=(-20.0, -5.0, 99.0, 300.0), keypoints_xy=None, scores=None)
-    (shown,) = overlay_frames(
-        [frame], people={0: [someone]}, candidates=[], end_ns=SECOND, background=Background.BLACK, height_px=60
-    )
-    assert shown[:60].any()
-
-
-@given(spans=st.lists(st.tuples(st.integers(0, 50), st.integers(1, 20)), max_size=12))
-def test_candidates_of_one_lane_do_not_overlap_while_lanes_suffice(spans: list[tuple[int, int]]) -> None:
-    times = [TimeSpan(start_ns=start, end_ns=start + length) for start, length in spans]
-    lanes = lanes_of(times)
-    assert all(0 <= lane < MOST_LANES for lane in lanes)
-    for i, first in enumerate(times):
-        for j in range(i):
-            if lanes[i] == lanes[j] < MOST_LANES - 1:
-                assert first.overlap_ns(times[j]) == 0
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5, 8, 12])

@@ -112,6 +112,7 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_clip(panel_pictures(), root / "recordings" / "panel.mp4", frame_rate=10)
     write_clip(stranger_pictures(), root / "recordings" / "stranger.mp4", frame_rate=10)
     make_study(root)
+    set_keys(root, players={"keep": "everyone"})
     text = (root / "study.toml").read_text()
     text = text.replace('kind = "folder"\npath = "recordings"\nperson = "p1"', 'kind = "list"\npath = "private/l.csv"')
     (root / "study.toml").write_text(text)

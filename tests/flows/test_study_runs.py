@@ -25,6 +25,7 @@ if __name__ == "__main__":
     run_to_candidates(open_study(sys.argv[1]))
 """
 REPOSITORY = Path(__file__).parents[2]
+OF_PEOPLE = frozenset({"quality", "players", "keypoints", "visibility", "candidates"})
 
 
 def start_run(root: Path) -> subprocess.Popen[bytes]:
@@ -68,8 +69,14 @@ def test_a_second_run_does_nothing(root: Path) -> None:
 @pytest.mark.parametrize(
     ("section", "setting", "redone"),
     [
-        ("shots", {"min_seconds": 0.3}, {"shots", "tracks", "keypoints", "candidates"}),
-        ("tracks", {"min_seconds": 0.6}, {"tracks", "keypoints", "candidates"}),
+        ("shots", {"min_seconds": 0.3}, {"shots", "tracks", *OF_PEOPLE}),
+        ("tracks", {"min_seconds": 0.6}, {"tracks", *OF_PEOPLE}),
+        ("quality", {"sampling": {"per_second": 2.0}}, OF_PEOPLE),
+        ("quality", {"min_sharpness": 0.2}, OF_PEOPLE - {"quality"}),
+        ("quality", {"min_hands_share": 0.1}, {"candidates"}),
+        ("players", {"min_confidence": 0.9}, OF_PEOPLE - {"quality"}),
+        ("players", {"ask": False}, set()),
+        ("keypoints", {"min_body_share": 0.2}, {"keypoints", "visibility", "candidates"}),
         ("proposals", {"max_per_track_minute": 5.0}, {"candidates"}),
         ("proxies", {"key_frame_every": 10}, {"proxies"}),
         ("annotate", {"context_seconds": 2.0}, set()),

@@ -145,6 +145,16 @@ def test_any_range_of_a_damaged_file_gives_the_frames_of_a_whole_decode(tmp_path
         assert all(np.array_equal(f.image_rgb, whole[f.frame_index]) for f in frames)
 
 
+def test_chosen_frames_are_those_of_a_whole_decode(tmp_path):
+    path = media_files.constant_rate(tmp_path / "a.mp4", b_frames=2)
+    times = times_of(path)
+    chosen = list(decode_frames(path, times, first_frame=4, end_frame=35, only=frozenset({2, 4, 17, 34, 38})))
+    assert [read_number(frame.image_rgb) for frame in chosen] == [4, 17, 34]
+    assert [frame.frame_index for frame in chosen] == [4, 17, 34]
+    assert [frame.time_ns for frame in chosen] == times.times_ns[[4, 17, 34]].tolist()
+    assert list(decode_frames(path, times, only=frozenset())) == []
+
+
 @pytest.mark.parametrize(("first", "end"), [(-1, 5), (5, 3), (0, 41), (41, None)])
 def test_a_range_outside_the_video_is_refused(tmp_path, first, end):
     path = media_files.constant_rate(tmp_path / "a.mp4")

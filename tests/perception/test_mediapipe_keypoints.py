@@ -1,13 +1,17 @@
 """The embedded estimator on real people: what is in the picture is found, what is not is not invented."""
 
 import json
+import threading
+import time
 from functools import cache
 
 import numpy as np
 import pytest
 
-from media.frames import decode_frames, read_frame_times
+from media.frames import VideoFrame, decode_frames, read_frame_times
 from perception.backends.mediapipe.keypoints import MediapipeKeypointEstimator, MediapipeKeypointsConfig
+from perception.keypoints import BoxedFrame
+from schema.errors import DropReason, ItemError
 from schema.records import PART_SLICES, Part, VideoId
 from schema.skeleton import FLIP_PERMUTATION
 
@@ -20,13 +24,24 @@ def estimator():
 def people_in(path, *, first_frame=0, end_frame=None):
     """Estimate the one person of a clip, in the whole picture."""
     times, _ = read_frame_times(path, video_id=VideoId("v1"), sha256="0" * 64)
-    track = estimator().start_track()
-    people = []
-    for frame in decode_frames(path, times, first_frame=first_frame, end_frame=end_frame):
-        height, width = frame.image_rgb.shape[:2]
-        people.append(track.estimate(frame.image_rgb, (0.0, 0.0, float(width), float(height)), frame.time_ns))
-    track.close()
+    frames = decode_frames(path, times, first_frame=first_frame, end_frame=end_frame)
+    people = [person for (person,) in estimator().estimate(boxed(frames))]
     return np.stack([p.keypoints_xy for p in people]), np.stack([p.parts_seen for p in people])
+
+
+def boxed(frames, box=None):
+    """Frames with one person in the box, or in the whole picture."""
+    for frame in frames:
+        height, width = frame.image_rgb.shape[:2]
+        whole = (0.0, 0.0, float(width), float(height))
+        yield BoxedFrame(frame=frame, track_numbers=(0,), boxes_xyxy=(box or whole,))
+
+
+def person_in(image_rgb, box, *, by=None):
+    """Estimate one person in one picture."""
+    frame = VideoFrame(frame_index=0, time_ns=0, image_rgb=image_rgb)
+    ((person,),) = (by or estimator()).estimate(boxed([frame], box))
+    return person
 
 
 def test_hands_that_are_never_in_the_picture_are_never_seen(sample_clip):
@@ -45,7 +60,7 @@ def test_hand_at_the_neck_is_found_and_is_the_left_one(shared_media):
     tips = keypoints[11:20, [99, 103, 107, 111]]
     nearest = np.nanmin(np.linalg.norm(tips - neck[:, None], axis=2), axis=1) / shoulders
     assert np.nanmedian(nearest) < 0.5
-    assert not parts[:10, Part.RIGHT_HAND].any(), "it lies below the table's edge"
+    assert parts[11:20, Part.RIGHT_HAND].mean() >= 0.8, "its upper half shows at the picture's lower edge"
 
 
 def test_folded_arms_show_one_hand_and_hide_the_other(shared_media):
@@ -98,7 +113,7 @@ def test_sides_and_face_order_agree_with_people_marked_by_hand(shared_media):
         truth = np.array(rows, np.float32).reshape(133, 3)
         x, y, width, height = person["bbox"]
         image = np.ascontiguousarray(cv2.imread(str(folder / files[person["image_id"]]))[:, :, ::-1])
-        found = estimator().start_track().estimate(image, (x, y, x + width, y + height), 0)
+        found = person_in(image, (x, y, x + width, y + height))
         flipped = truth[list(FLIP_PERMUTATION)]
         for part, pairs in errors.items():
             points = PART_SLICES[part]
@@ -116,11 +131,9 @@ def test_sides_and_face_order_agree_with_people_marked_by_hand(shared_media):
 
 def test_a_gap_in_the_track_is_a_new_beginning(sample_clip):
     times, _ = read_frame_times(sample_clip, video_id=VideoId("v1"), sha256="0" * 64)
-    first, last = (frame.image_rgb for frame in decode_frames(sample_clip, times) if frame.frame_index in (0, 100))
-    box = (0.0, 0.0, 176.0, 144.0)
-    after_gap = estimator().start_track()
-    after_gap.estimate(first, box, 0)
-    late, fresh = after_gap.estimate(last, box, 2_000_000_000), estimator().start_track().estimate(last, box, 0)
+    first, last = (frame for frame in decode_frames(sample_clip, times) if frame.frame_index in (0, 100))
+    _, (late,) = estimator().estimate(boxed([first, last]))
+    fresh = person_in(last.image_rgb, (0.0, 0.0, 176.0, 144.0))
     assert late.keypoints_xy.tobytes() == fresh.keypoints_xy.tobytes()
 
 
@@ -128,7 +141,47 @@ def test_a_gap_in_the_track_is_a_new_beginning(sample_clip):
 def test_a_higher_bar_shows_less(sample_clip, field):
     times, _ = read_frame_times(sample_clip, video_id=VideoId("v1"), sha256="0" * 64)
     image = next(iter(decode_frames(sample_clip, times, end_frame=1))).image_rgb
-    strict = MediapipeKeypointEstimator(MediapipeKeypointsConfig(**{field: 1.1})).start_track()
-    ordinary = estimator().start_track()
+    strict = MediapipeKeypointEstimator(MediapipeKeypointsConfig(**{field: 1.1}))
     box = (0.0, 0.0, 176.0, 144.0)
-    assert (strict.estimate(image, box, 0).scores > 0).sum() < (ordinary.estimate(image, box, 0).scores > 0).sum()
+    assert (person_in(image, box, by=strict).scores > 0).sum() < (person_in(image, box).scores > 0).sum()
+
+
+def threads_at_work():
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(("bodies", "hands"))]
+
+
+def test_slow_pictures_change_nothing(sample_clip):
+    times, _ = read_frame_times(sample_clip, video_id=VideoId("v1"), sha256="0" * 64)
+
+    def slow():
+        for frame in decode_frames(sample_clip, times, end_frame=12):
+            time.sleep(0.03 * (frame.frame_index % 3))
+            yield frame
+
+    at_once = list(estimator().estimate(boxed(list(decode_frames(sample_clip, times, end_frame=12)))))
+    one_by_one = list(estimator().estimate(boxed(slow())))
+    assert len(at_once) == 12
+    for (fast,), (late,) in zip(at_once, one_by_one, strict=True):
+        assert fast.keypoints_xy.tobytes() == late.keypoints_xy.tobytes()
+        assert fast.scores.tobytes() == late.scores.tobytes()
+
+
+def test_threads_end_with_the_run_even_when_it_is_left_early(sample_clip):
+    times, _ = read_frame_times(sample_clip, video_id=VideoId("v1"), sha256="0" * 64)
+    people = estimator().estimate(boxed(decode_frames(sample_clip, times)))
+    next(people)
+    assert threads_at_work()
+    people.close()
+    assert not threads_at_work()
+
+
+def test_a_picture_that_can_not_be_read_ends_the_run(sample_clip):
+    times, _ = read_frame_times(sample_clip, video_id=VideoId("v1"), sha256="0" * 64)
+
+    def broken():
+        yield from decode_frames(sample_clip, times, end_frame=3)
+        raise ItemError(DropReason.UNREADABLE, "frame 3 is not there")
+
+    with pytest.raises(ItemError, match="frame 3"):
+        list(estimator().estimate(boxed(broken())))
+    assert not threads_at_work()

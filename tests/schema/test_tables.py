@@ -392,6 +392,7 @@ def test_keypoints_survive_their_table_exactly_at_a_sixteenth_of_a_pixel(seed: i
         keypoints_xy=xy,
         scores=scores,
         parts_seen=parts_seen,
+        interpolated=random.random(count) < 0.5,
     )
     rows = keypoints_to_rows(sequence)
     assert rows.schema.names == KEYPOINTS.schema.names
@@ -399,3 +400,4 @@ def test_keypoints_survive_their_table_exactly_at_a_sixteenth_of_a_pixel(seed: i
     assert np.array_equal(back.keypoints_xy, xy, equal_nan=True)
     assert np.allclose(back.scores, scores, atol=1e-6)
     assert np.array_equal(back.parts_seen, parts_seen)
+    assert np.array_equal(back.interpolated, sequence.interpolated)

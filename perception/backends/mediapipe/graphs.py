@@ -1,6 +1,7 @@
 """The model graphs that the wheel ships, run on chosen regions of a picture: stateless, one thread, synthetic times."""
 
 import hashlib
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -125,6 +126,17 @@ def _tensor_graph(model: str, *, side: int, outputs: Sequence[str]) -> str:
     """
 
 
+def cut_to_region(image_rgb: Image, region: Region) -> tuple[Image, Region]:
+    """Return the part of the picture that a region needs, and the region in it: graphs copy what they are given."""
+    height, width = image_rgb.shape[:2]
+    reach_px = region.side_px * (abs(math.cos(region.angle_rad)) + abs(math.sin(region.angle_rad))) / 2 + 2
+    left, right = (min(max(int(region.center_x + d * reach_px), 0), width) for d in (-1, 1))
+    top, bottom = (min(max(int(region.center_y + d * reach_px), 0), height) for d in (-1, 1))
+    if right - left < 1 or bottom - top < 1:
+        return image_rgb, region
+    return image_rgb[top:bottom, left:right], region.moved(-left, -top)
+
+
 class TensorModel:
     """A landmark model that looks at one square region."""
 
@@ -135,7 +147,7 @@ class TensorModel:
 
     def run(self, image_rgb: Image, region: Region) -> list[npt.NDArray[np.float32]]:
         """Return the model's tensors, flat."""
-        result = self._graph.run(image_rgb, region)
+        result = self._graph.run(*cut_to_region(image_rgb, region))
         return [np.asarray(result[name], np.float32) for name in self._names]
 
     def points_of(self, tensor: npt.NDArray[np.float32], region: Region, *, values: int) -> Points:

@@ -1,15 +1,27 @@
-"""Find a person's two hands: follow them, look where the pose points, and look again for a lost one."""
+"""Find a person's two hands: follow them, and search for a lost one in three ways, each with a second look."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from perception.backends.mediapipe.graphs import Detector, TensorModel
+from perception.backends.mediapipe.hand_fit import (
+    INDEX,
+    PINKY,
+    SIDES,
+    WRIST,
+    Hand,
+    HandScene,
+    HandsConfig,
+    assign_hands,
+)
 from perception.backends.mediapipe.regions import (
     Points,
     Region,
     distance_px,
+    region_ahead_of_forearm,
     region_of_hand,
     region_of_hand_in_pose,
     region_of_palm,
@@ -17,87 +29,21 @@ from perception.backends.mediapipe.regions import (
 )
 from perception.backends.mediapipe.views import PosePoints, View
 
-SIDES = ("left", "right")
-"""The person's own sides."""
-_ELBOW = {"left": 13, "right": 14}
-_WRIST = {"left": 15, "right": 16}
-_PINKY = {"left": 17, "right": 18}
-_INDEX = {"left": 19, "right": 20}
+FRAMES_BACK = 12
+"""Frames that a hand newly found is followed back: the pause between two rare searches of one kind at 30 frames/s."""
 _MOUTH = (9, 10)
+_SHOULDERS = (11, 12)
 _MIN_VIEW_PX = 16
 _PALMS_PER_LOOK = 3
 _SAME_ROOT = 0.05
 """Shoulder widths within which a detected palm is that of a hand already found: crossing hands come as near as 0.12."""
 _PALM_SLACK = 0.15
 """Shoulder widths by which a detected palm's wrist may miss the hand's root."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HandsConfig:
-    """When a hand counts as found; lengths are in the person's shoulder widths, times in ns.
-
-    The numbers were set by looking at overlays of press conferences, seated and standing people, and close-ups: real
-    hands score a presence of 0.9 and more, 0.5 and more when blurred; bare elbows up to 0.83 but as the other hand.
-    """
-
-    min_presence: float = 0.5
-    """Presence that the hand model must report where side and wrist agree with it."""
-    min_doubtful_presence: float = 0.8
-    """The same where it is unsure of the side, or the wrist is not seen, so that nothing else vouches for the hand."""
-    min_palm_score: float = 0.2
-    """Palm detections are suggestions, judged by the hand model: a low bar finds blurred and half-hidden hands."""
-    min_wrist_score: float = 0.2
-    """Pose score from which a wrist in the picture counts as seen."""
-    max_wrist_distance: float = 0.4
-    """From the hand's root to the seen wrist: folded arms reach 0.33, the other arm's hand begins at 0.5."""
-    max_unseen_wrist_distance: float = 0.6
-    """From the hand's root to a wrist that the pose only guesses, or to where the followed hand was."""
-    max_wrist_beyond: float = 0.7
-    """No look for a new hand where the guessed wrist lies further outside: no finger reaches back into the picture."""
-    agreeing_other_side: float = 0.3
-    """Belief in the other side up to which the model agrees with the side of the wrist."""
-    max_other_side: float = 0.8
-    """Belief in the other side from which a new hand is refused, as bare elbows were, unless it lies on its wrist;
-    where the wrist is not seen, a new hand must agree."""
-    sure_distance: float = 0.15
-    """A hand this near to its own seen wrist is believed against the model's side: blur confuses that."""
-    min_extent: float = 0.12
-    """Longer side of the hand's box."""
-    max_extent: float = 0.9
-    """Longer side of the hand's box; a hand held towards the camera reaches 0.85."""
-    min_points_inside: int = 6
-    """Points of 21 that must lie in the picture: hands at its lower edge show their fingers only."""
-    same_hand_distance: float = 0.4
-    """Mean distance of two looks, in hand extents, below which they found one and the same hand."""
-    seen_patience: int = 10
-    """Looks in a row that may fail at a seen wrist before looks become rare."""
-    unseen_patience: int = 3
-    """The same where the wrist is not seen."""
-    look_again_ns: int = 100_000_000
-    """Pause between rare looks: a returning hand is found at most this late."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Hand:
-    """One look at a hand."""
-
-    points_xy: Points
-    """The 21 points, root first, shape ``(21, 2)``."""
-    presence: float
-    """The model's belief that there is a hand, 0..1."""
-    rightness: float
-    """The model's belief that it is the person's right hand, 0..1."""
-    source: str
-    """``follow left``, ``follow right``, ``pose`` or ``palm``."""
-
-    @property
-    def extent_px(self) -> float:
-        """Return the longer side of the hand's upright box."""
-        return float(np.ptp(self.points_xy, axis=0).max())
-
-    def other_side(self, side: str) -> float:
-        """Return the belief that it is the other hand than the one named."""
-        return self.rightness if side == "left" else 1.0 - self.rightness
+_HOPELESS = 0.01
+"""Presence below which a second look at what the first one saw never found a hand (60 frames of five clips)."""
+_SURE = 0.9
+"""Presence from which no other look is needed."""
+_MOST_LOOKS = 3
 
 
 class HandModels:
@@ -109,23 +55,30 @@ class HandModels:
         self._recrop = TensorModel("hand_recrop", side=256, outputs=1)
         self._palms = Detector("palm", min_score=config.min_palm_score)
 
-    def look(self, view: View, region: Region, *, source: str) -> Hand:
+    def look(self, view: View, region: Region) -> Hand:
         """Read the hand in the region; its presence tells whether there is one."""
         points, presence, rightness, _ = self._landmarks.run(view.pixels_rgb, view.within(region))
         return Hand(
             points_xy=self._landmarks.points_of(points, region, values=3),
             presence=float(presence[0]),
             rightness=float(rightness[0]),
-            source=source,
         )
 
-    def look_from_pose(self, view: View, pose: PosePoints, side: str) -> Hand:
-        """Read the hand where the pose's wrist, index and pinky point."""
-        wrist, index, pinky = (pose.points_xy[table[side]] for table in (_WRIST, _INDEX, _PINKY))
+    def look_again(self, view: View, region: Region) -> list[Hand]:
+        """Read the hand in the region, and again where each look saw it while that makes it surer."""
+        looks = [self.look(view, region)]
+        while len(looks) < _MOST_LOOKS and _HOPELESS <= looks[-1].presence < _SURE and looks[-1].extent_px >= 1.0:
+            looks.append(self.look(view, region_of_hand(looks[-1].points_xy)))
+            if looks[-1].presence <= looks[-2].presence:
+                break
+        return looks
+
+    def region_in_pose(self, view: View, pose: PosePoints, side: str) -> Region:
+        """Return where the pose's wrist, index and pinky point, set right by the recrop model."""
+        wrist, index, pinky = (pose.points_xy[table[side]] for table in (WRIST, INDEX, PINKY))
         rough = region_of_hand_in_pose(wrist, index, pinky)
         (alignment,) = self._recrop.run(view.pixels_rgb, view.within(rough))
-        refined = region_of_recrop(self._recrop.points_of(alignment, rough, values=2))
-        return self.look(view, refined, source="pose")
+        return region_of_recrop(self._recrop.points_of(alignment, rough, values=2))
 
     def palms_in_square(self, view: View, center: Points, side_px: float) -> list[tuple[Points, Region]]:
         """Return the wrist and the hand's region of each palm that is detected in a square of the view, best first."""
@@ -138,168 +91,179 @@ class HandModels:
         return [(points[0], region_of_palm(points, corners)) for points, corners in palms]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Scene:
-    """What is known of the person before the hands are looked for."""
+@dataclass(slots=True, kw_only=True)
+class _Search:
+    """How the search for one side's lost hand has gone so far."""
 
-    view: View
-    pose: PosePoints
-    shoulders_px: float
-    wrist_seen: dict[str, bool]
-    """For each side on which a hand can be in the picture: whether the wrist is seen."""
-    previous: dict[str, Hand]
+    failures: int = 0
+    next_ns: int = 0
+    wrist: Points | None = None
+    """Where the wrist was when the search began."""
+
+    def way(self, scene: HandScene, side: str, *, time_ns: int, config: HandsConfig) -> int | None:
+        """Return which way to try now: one a frame at first and when the seen wrist has moved, then one now and then.
+
+        A hand that one way finds is followed back into the frames in which others failed, so one at a time is enough.
+        """
+        if self.wrist is None:
+            self.wrist = scene.wrist(side)
+        if scene.wrist_seen[side] and distance_px(self.wrist, scene.wrist(side)) > config.moved * scene.shoulders_px:
+            self.failures, self.wrist = 0, scene.wrist(side)
+        is_due = self.failures < config.patience or time_ns >= self.next_ns
+        return self.failures % _WAY_COUNT if is_due else None
+
+    def failed(self, *, time_ns: int, config: HandsConfig) -> None:
+        """Take down that the hand was not found."""
+        self.failures += 1
+        self.next_ns = time_ns + config.search_again_ns
+
+
+_WAY_COUNT = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Past:
+    """A frame that was searched, and what was found in it so far."""
+
+    number: int
+    scene: HandScene
+    hands: dict[str, Hand]
 
 
 class HandFinder:
-    """Finds the hands of one person, frame after frame."""
+    """Finds the hands of one person, frame after frame; a hand newly found is followed back into the past, too."""
 
     def __init__(self, models: HandModels) -> None:
         self._models = models
         self._config = models.config
-        self._previous: dict[str, Hand] = {}
+        self._past: deque[_Past] = deque(maxlen=FRAMES_BACK)
         self._regions: dict[str, Region] = {}
-        self._failures = dict.fromkeys(SIDES, 0)
-        self._next_look_ns = dict.fromkeys(SIDES, 0)
+        self._searches = {side: _Search() for side in SIDES}
 
-    def find(self, view: View, pose: PosePoints, time_ns: int) -> dict[str, Hand]:
-        """Return the hands that are surely there, by the person's own side."""
+    def find(self, view: View, pose: PosePoints, *, number: int, time_ns: int) -> dict[str, Hand]:
+        """Return the hands that are surely there, by the person's own side.
+
+        Hands that are found only later are added to it by calls whose ``number`` is up to ``FRAMES_BACK`` higher.
+
+        Args:
+            view: The picture around the person.
+            pose: The person's pose.
+            number: Counts all frames, also those without this person.
+            time_ns: When the frame is shown.
+        """
         scene = self._scene(view, pose)
-        looks = [self._models.look(view, region, source=f"follow {side}") for side, region in self._regions.items()]
-        hands = self._assign(looks, scene)
-        due = [s for s in scene.wrist_seen if s not in hands and time_ns >= self._next_look_ns[s]]
-        if due:
-            looks += [self._models.look_from_pose(view, pose, side) for side in due]
-            hands = self._assign(looks, scene)
-        lost = [side for side in due if side not in hands]
-        if lost:
-            looks += self._second_looks(lost, hands, scene)
-            hands = self._assign(looks, scene)
-        self._schedule(hands, due=due, scene=scene, time_ns=time_ns)
-        self._regions = {side: self._next_region(side, hand) for side, hand in hands.items()}
-        self._previous = hands
+        looks, hands = self._follow(self._regions, scene, {})
+        ways = {
+            side: self._searches[side].way(scene, side, time_ns=time_ns, config=self._config)
+            for side in scene.wrist_seen
+            if side not in hands
+        }
+        for way, search in enumerate((self._ahead_of_forearm, self._where_pose_points, self._where_palms_are)):
+            # There is no other frame yet, and for a still picture there will be none: all ways are tried.
+            due = [side for side, chosen in ways.items() if chosen == way or not self._past]
+            lost = [side for side in due if side not in hands]
+            if lost:
+                looks += search(lost, hands, scene)
+                hands = assign_hands(looks, scene, self._config)
+        for side, hand in hands.items():
+            if hand.followed is None:
+                self._follow_back(side, hand, first_number=number - FRAMES_BACK)
+        self._remember(hands, ways, time_ns)
+        self._past.append(_Past(number=number, scene=replace(scene, previous={}), hands=hands))
         return hands
 
-    def _second_looks(self, lost: Sequence[str], hands: dict[str, Hand], scene: _Scene) -> list[Hand]:
-        """Look at the palms that lie within reach of a lost hand's wrist, and not at the hand already found."""
-        slack_px = _PALM_SLACK * scene.shoulders_px
-        reach_px = {s: self._reach(scene.wrist_seen[s]) * scene.shoulders_px + slack_px for s in lost}
-        wrists = {side: scene.pose.points_xy[_WRIST[side]] for side in lost}
-        known = [hand.points_xy[0] for hand in hands.values()]
-        looks = []
-        for center, side_px in _second_squares(lost, scene):
-            palms = self._models.palms_in_square(scene.view, center, side_px)
-            for root, region in palms[:_PALMS_PER_LOOK]:
-                near = any(distance_px(root, wrists[side]) <= reach_px[side] for side in lost)
-                if near and all(distance_px(root, other) > _SAME_ROOT * scene.shoulders_px for other in known):
-                    looks.append(self._models.look(scene.view, region, source="palm"))
-        return looks
-
-    def _reach(self, wrist_seen: bool) -> float:
-        return self._config.max_wrist_distance if wrist_seen else self._config.max_unseen_wrist_distance
-
-    def _next_region(self, side: str, hand: Hand) -> Region:
-        """Return where to look for the hand in the next frame."""
-        region = region_of_hand(hand.points_xy)
-        return self._regions[side].eased_to(region) if hand.source == f"follow {side}" else region
-
-    def _scene(self, view: View, pose: PosePoints) -> _Scene:
+    def _scene(self, view: View, pose: PosePoints) -> HandScene:
+        previous = self._past[-1].hands if self._past else {}
         wrist_seen: dict[str, bool] = {}
         shoulders_px = pose.shoulders_px
         for side in SIDES:
-            beyond_px = view.beyond_picture_px(pose.points_xy[_WRIST[side]])
-            if side in self._previous or beyond_px <= self._config.max_wrist_beyond * shoulders_px:
-                seen = float(pose.scores[_WRIST[side]]) >= self._config.min_wrist_score
+            beyond_px = view.beyond_picture_px(pose.points_xy[WRIST[side]])
+            if side in previous or beyond_px <= self._config.max_wrist_beyond * shoulders_px:
+                seen = float(pose.scores[WRIST[side]]) >= self._config.min_wrist_score
                 wrist_seen[side] = seen and beyond_px < 0
-        return _Scene(view=view, pose=pose, shoulders_px=shoulders_px, wrist_seen=wrist_seen, previous=self._previous)
+        return HandScene(view=view, pose=pose, shoulders_px=shoulders_px, wrist_seen=wrist_seen, previous=previous)
 
-    def _schedule(self, hands: dict[str, Hand], *, due: Sequence[str], scene: _Scene, time_ns: int) -> None:
-        """Make looks rare where many failed in a row: a hand behind a table costs 35 ms a frame otherwise."""
-        for side in SIDES:
-            if side in hands:
-                self._failures[side] = 0
-                self._next_look_ns[side] = time_ns
-            elif side in due:
-                self._failures[side] += 1
-                seen = scene.wrist_seen[side]
-                patience = self._config.seen_patience if seen else self._config.unseen_patience
-                if self._failures[side] >= patience:
-                    self._next_look_ns[side] = time_ns + self._config.look_again_ns
+    def _follow(
+        self, regions: Mapping[str, Region], scene: HandScene, kept: Mapping[str, Hand]
+    ) -> tuple[list[Hand], dict[str, Hand]]:
+        """Look where the hands were; where one is hardly seen, look again where it seems to have gone."""
+        firsts = {side: self._models.look(scene.view, region) for side, region in regions.items()}
+        looks = [replace(look, followed=side) for side, look in firsts.items()]
+        hands = assign_hands(looks, scene, self._config, kept=kept)
+        lost = {side: look for side, look in firsts.items() if side not in hands and look.extent_px >= 1.0}
+        if lost:
+            seconds = {s: self._models.look(scene.view, region_of_hand(look.points_xy)) for s, look in lost.items()}
+            looks += [replace(look, followed=side) for side, look in seconds.items()]
+            hands = assign_hands(looks, scene, self._config, kept=kept)
+        return looks, hands
 
-    def _assign(self, looks: Sequence[Hand], scene: _Scene) -> dict[str, Hand]:
-        """Give each side at most one of the looks, and no hand to both."""
-        hands = self._distinct([look for look in looks if self._plausible(look, scene)])
-        values = {
-            side: [(self._value(hand, side, scene), hand) for hand in hands]
-            for side in SIDES
-            if side in scene.wrist_seen
-        }
-        options = {side: [(0.0, None), *((v, h) for v, h in rows if v > 0)] for side, rows in values.items()}
-        best: dict[str, Hand] = {}
-        best_value = 0.0
-        for left_value, left in options.get("left", [(0.0, None)]):
-            for right_value, right in options.get("right", [(0.0, None)]):
-                if left_value + right_value > best_value and (left is None or left is not right):
-                    best_value = left_value + right_value
-                    best = {s: h for s, h in zip(SIDES, (left, right), strict=True) if h is not None}
-        return best
+    def _follow_back(self, side: str, hand: Hand, *, first_number: int) -> None:
+        """Follow a hand newly found into the frames before, as far as it can be seen there."""
+        region = region_of_hand(hand.points_xy)
+        for past in reversed(self._past):
+            if side in past.hands or past.number < first_number:
+                return
+            seen = {side: False, **past.scene.wrist_seen}
+            scene = replace(past.scene, wrist_seen=seen, previous={side: hand})
+            _, found = self._follow({side: region}, scene, past.hands)
+            if side not in found:
+                return
+            hand = past.hands[side] = found[side]
+            region = region.eased_to(region_of_hand(hand.points_xy))
 
-    def _plausible(self, hand: Hand, scene: _Scene) -> bool:
-        extent = hand.extent_px / scene.shoulders_px
-        inside_count = int(scene.view.in_picture(hand.points_xy).sum())
-        return (
-            hand.presence >= self._config.min_presence
-            and self._config.min_extent <= extent <= self._config.max_extent
-            and inside_count >= self._config.min_points_inside
-        )
+    def _ahead_of_forearm(self, lost: Sequence[str], hands: dict[str, Hand], scene: HandScene) -> list[Hand]:
+        """Look where the forearms of the seen wrists lead."""
+        regions = [
+            region_ahead_of_forearm(scene.wrist(side), scene.forearm(side), scene.shoulders_px)
+            for side in lost
+            if scene.wrist_seen[side]
+        ]
+        return [look for region in regions for look in self._models.look_again(scene.view, region)]
 
-    def _distinct(self, hands: Sequence[Hand]) -> list[Hand]:
-        """Keep the surest of the looks that found one and the same hand."""
-        kept: list[Hand] = []
-        for hand in sorted(hands, key=lambda h: -h.presence):
-            apart = self._config.same_hand_distance
-            if all(
-                distance_px(hand.points_xy, other.points_xy) >= apart * max(hand.extent_px, other.extent_px)
-                for other in kept
-            ):
-                kept.append(hand)
-        return kept
+    def _where_pose_points(self, lost: Sequence[str], hands: dict[str, Hand], scene: HandScene) -> list[Hand]:
+        """Look where the pose has the hands."""
+        regions = [self._models.region_in_pose(scene.view, scene.pose, side) for side in lost]
+        return [look for region in regions for look in self._models.look_again(scene.view, region)]
 
-    def _value(self, hand: Hand, side: str, scene: _Scene) -> float:
-        """Return how well the hand fits the side, 0 where it does not."""
-        config = self._config
-        followed = hand.source == f"follow {side}"
-        seen = scene.wrist_seen[side]
-        distance = distance_px(hand.points_xy[0], scene.pose.points_xy[_WRIST[side]]) / scene.shoulders_px
-        if hand.source.startswith("follow") and not followed:
-            # A hand does not change sides from one frame to the next.
-            return 0.0
-        if followed and not seen:
-            # A guessed wrist jumps about; the hand itself tells better where it can be.
-            moved = distance_px(hand.points_xy[0], scene.previous[side].points_xy[0]) / scene.shoulders_px
-            distance = min(distance, moved)
-        other_side = hand.other_side(side)
-        reach = self._reach(seen)
-        on_wrist = seen and distance <= config.sure_distance
-        agrees = other_side <= config.agreeing_other_side
-        allowed_side = followed or on_wrist or agrees or (seen and other_side <= config.max_other_side)
-        if distance > reach or not allowed_side:
-            return 0.0
-        trusted = (agrees and seen) or (followed and other_side <= config.max_other_side)
-        if hand.presence < (config.min_presence if trusted else config.min_doubtful_presence):
-            return 0.0
-        bonus = 0.2 if followed else 0.0
-        return 1.0 + hand.presence + bonus - 0.5 * distance / reach - 0.4 * other_side
+    def _where_palms_are(self, lost: Sequence[str], hands: dict[str, Hand], scene: HandScene) -> list[Hand]:
+        """Look at the palms that lie within reach of a lost hand's wrist, and not at the hand already found."""
+        slack = _PALM_SLACK
+        reach_px = {s: (scene.reach(s, self._config) + slack) * scene.shoulders_px for s in lost}
+        known = [hand.root for hand in hands.values()]
+        looks: list[Hand] = []
+        for center, side_px in _palm_squares(lost, scene):
+            palms = self._models.palms_in_square(scene.view, center, side_px)
+            for root, region in palms[:_PALMS_PER_LOOK]:
+                near = any(distance_px(root, scene.wrist(side)) <= reach_px[side] for side in lost)
+                if near and all(distance_px(root, other) > _SAME_ROOT * scene.shoulders_px for other in known):
+                    looks += self._models.look_again(scene.view, region)
+        return looks
+
+    def _remember(self, hands: dict[str, Hand], ways: dict[str, int | None], time_ns: int) -> None:
+        """Keep where to look in the next frame, and how the searches went."""
+        regions = {}
+        for side, hand in hands.items():
+            region = region_of_hand(hand.points_xy)
+            regions[side] = self._regions[side].eased_to(region) if hand.followed == side else region
+            self._searches[side] = _Search()
+        for side, way in ways.items():
+            if way is not None and side not in hands:
+                self._searches[side].failed(time_ns=time_ns, config=self._config)
+        self._regions = regions
 
 
-def _second_squares(lost: Sequence[str], scene: _Scene) -> Iterator[tuple[Points, float]]:
-    """Yield centre and side of the squares to search: ahead of each seen wrist, and once around the face."""
+def _palm_squares(lost: Sequence[str], scene: HandScene) -> Iterator[tuple[Points, float]]:
+    """Yield centre and side of the squares to search: ahead of each seen wrist, and once around face and chest."""
     points = scene.pose.points_xy
     for side in lost:
         if scene.wrist_seen[side]:
-            wrist, elbow = points[_WRIST[side]], points[_ELBOW[side]]
-            forearm_px = max(distance_px(wrist, elbow), 1.0)
+            forearm = scene.forearm(side)
+            forearm_px = max(float(np.hypot(*forearm)), 1.0)
             side_px = float(np.clip(2.0 * forearm_px, 0.9 * scene.shoulders_px, 1.4 * scene.shoulders_px))
-            yield wrist + (wrist - elbow) * min(0.3, 0.3 * scene.shoulders_px / forearm_px), side_px
+            yield scene.wrist(side) + forearm * min(0.3, 0.3 * scene.shoulders_px / forearm_px), side_px
     if any(not scene.wrist_seen[side] for side in lost):
         # In a close-up the wrist is outside the picture while the fingers are at the mouth.
         yield points[list(_MOUTH)].mean(axis=0), 1.4 * scene.shoulders_px
+        # Hands on a table's edge at the bottom of the picture: the pose guesses their wrists far away.
+        below = np.array((0.0, 1.1 * scene.shoulders_px), np.float32)
+        yield points[list(_SHOULDERS)].mean(axis=0) + below, 1.8 * scene.shoulders_px

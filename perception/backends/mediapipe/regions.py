@@ -17,6 +17,8 @@ HAND_SCALE, HAND_SHIFT = 2.0, -0.1
 PALM_SCALE, PALM_SHIFT = 2.6, -0.5
 ROUGH_HAND_SCALE = 2.7
 FACE_SCALE = 1.5
+HAND_AHEAD, HAND_SQUARE = 0.25, 0.9
+"""Shoulder widths from the wrist to the middle of the hand, and the side of a square around a hand."""
 FULL_CHANGE = 0.1
 """Share of a region's side (or turn in radians) that counts as a movement and is followed at once."""
 LEAST_SHARE = 0.05
@@ -160,3 +162,16 @@ def region_of_recrop(alignment: Points) -> Region:
     center, edge = alignment[0], alignment[1]
     angle_rad = _angle(center, edge, target_rad=-math.pi / 2)
     return _square(center, 2 * distance_px(center, edge), angle_rad=angle_rad, scale=1.0, shift_y=-0.1)
+
+
+def region_ahead_of_forearm(wrist: Points, forearm: Points, shoulders_px: float) -> Region:
+    """Return where the forearm (the step from elbow to wrist) leads: a square that an ordinary hand fills half."""
+    length_px = max(float(np.hypot(float(forearm[0]), float(forearm[1]))), 1.0)
+    ahead = wrist + forearm * (HAND_AHEAD * shoulders_px / length_px)
+    angle_rad = math.atan2(float(forearm[0]), -float(forearm[1]))
+    return Region(
+        center_x=float(ahead[0]),
+        center_y=float(ahead[1]),
+        side_px=HAND_SQUARE * shoulders_px,
+        angle_rad=angle_rad,
+    )
