@@ -146,7 +146,8 @@ class _VideoWork:
 
     def _shots_with_tracks(self, detector: LiveShotDetector, times: FrameTimes) -> Made:
         """Decode once for both stages; a run that is killed between them makes the tracks on their own."""
-        # Reported as the tracks' work, most of which it is: a process that dies of it is blamed on the tracker.
+        # Told as the tracks' work, most of which it is: a process that dies of it has died of the tracker.
+        self.report(TRACKS.name, 0, times.times_ns.shape[0])
         frames = self._decoded(TRACKS.name, 0, times.times_ns.shape[0])
         made = detect_shots_and_track_people(
             times,

@@ -148,7 +148,7 @@ def _video_parts(study: Study, video: VideoRecord) -> dict[str, Part]:
     proxies = _video_part(PROXIES, key, inputs=after_frames, settings=_settings(config.proxies))
     smoothed = _video_part(SMOOTHED, key, inputs={"keypoints": keypoints.digest}, settings=_settings(config.smoothing))
     optional = (smoothed,) if is_smoothed(config) else ()
-    proposed_from = {part.spec.name: part.digest for part in optional} or {"keypoints": keypoints.digest}
+    proposed_from = {part.spec.name: part.digest for part in (keypoints, *optional)}
     made_of = proposed_from | {"taxonomy": taxonomy}
     limits = {"min_hands_share": config.quality.min_hands_share}
     candidates = _video_part(CANDIDATES, key, inputs=made_of, settings=_settings(config.proposals) | limits)

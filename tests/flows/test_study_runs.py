@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from flows._outcome import ExitStatus
@@ -94,6 +95,22 @@ def test_a_changed_setting_redoes_its_stage_and_later_ones_only(
         if redone:
             assert str(next(iter(setting))) in " ".join(row.why for row in rows)
     assert len(to_perceive(study, videos)) == (2 if redone - {"candidates"} else 0)
+
+
+def test_candidates_are_proposed_from_smoothed_keypoints_and_raw_ones_stay(root: Path) -> None:
+    raw = digests(root, ("keypoints",))
+    set_keys(root, smoothing={"method": "savitzky_golay", "body_seconds": 0.4})
+    study = open_study(root)
+    (why,) = (row.why for row in explain(study, study_videos(study)[0].video_id) if row.table == "candidates")
+    assert "inputs.smoothed was None" in why
+    run_to_candidates(study)
+    assert digests(root, ("keypoints",)) == raw
+    for path in (root / "keypoints").glob("*.parquet"):
+        (smoothed,) = (root / "smoothed").glob(f"{path.name.split('.')[0]}.*.parquet")
+        kept, made = (pq.read_table(file) for file in (path, smoothed))
+        assert kept.schema.names == made.schema.names
+        assert kept["k010_score"] == made["k010_score"]
+        assert kept["k010_x"] != made["k010_x"]
 
 
 def test_each_derived_part_can_be_deleted_and_comes_back_the_same(root: Path) -> None:
