@@ -28,6 +28,9 @@ _AS_LONG = 0.5
 """Share of the player's time from which somebody who is never beside the player may be another one."""
 _MATTERS = 0.1
 """Share of the time from which somebody who might be the player in other clothes or light is worth a question."""
+_ALIKE = 0.1
+"""Difference in score, time left out, up to which somebody might be: a press conference amid other footage is 0.06
+behind the people there, and to lose its player would be worse than to ask."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,9 +180,9 @@ def _reconsidered(i: int, people: list[Person], verdicts: list[_Verdict]) -> _Ve
 
 
 def _looks_like(person: Person, player: Person, people: list[Person]) -> bool:
-    """Tell whether only the time on screen sets somebody apart from the player."""
+    """Tell whether hardly more than the time on screen sets somebody apart from the player."""
     largest = max(p.size for p in people)
-    return _score_without_time(person, largest) >= _score_without_time(player, largest)
+    return _score_without_time(person, largest) >= _score_without_time(player, largest) - _ALIKE
 
 
 def _score_without_time(person: Person, largest: float) -> float:

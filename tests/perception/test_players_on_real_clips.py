@@ -102,7 +102,7 @@ def test_a_players_shots_are_put_together_over_a_cutaway_to_somebody_else(
 ) -> None:
     scenes = [
         Scene(folding, (PLAYER_BOX,)),
-        Scene(young_man[:20], (YOUNG_MAN_BOX,)),
+        Scene(young_man[:7], (YOUNG_MAN_BOX,)),
         Scene(folding[::-1], (PLAYER_BOX,)),
     ]
     roles, qualities = judged(scenes)
