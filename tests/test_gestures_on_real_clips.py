@@ -82,7 +82,10 @@ def test_a_gesture_is_found_among_unrelated_footage(shared_media: Path, sample_c
     write_clip(chain(_pictures(sample_clip), _pictures(gesture), _pictures(sample_clip)), joined, frame_rate=10)
     found = contacts(candidates_of(joined, tmp_path))
     assert [c.evidence for c in found if c.span.temporal_iou(seconds(13.1, 14.4)) >= 0.3] == ["hand_on_neck"]
-    assert len(found) == 1
+    # until 13.0 s the hands lie on each other at the picture's lower edge: whether that is seen hangs on the encoding
+    others = [c for c in found if c.evidence != "hand_on_neck"]
+    assert all(c.evidence == "hands_together" and c.span.end_ns <= seconds(0, 13.1).end_ns for c in others)
+    assert len(found) - len(others) == 1
 
 
 def _pictures(path: Path) -> Iterator[npt.NDArray[np.uint8]]:

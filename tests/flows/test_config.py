@@ -182,6 +182,7 @@ def test_a_new_study_can_be_planned_at_once(tmp_path: Path) -> None:
     assert planned.exit_code == ExitStatus.DONE, planned.output
     facts = json.loads(planned.stdout)
     assert facts.pop("gigabytes_free") >= facts.pop("gigabytes_left") > 0
+    assert facts.pop("back_ends")["tracks"] == "synthetic"
     assert {name: value for name, value in facts.items() if value} == {}
     assert load_config(root / "study.toml").study.name == "final-2024-paris"
     assert (root / "private").stat().st_mode & 0o077 == 0
