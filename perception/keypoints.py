@@ -152,6 +152,9 @@ def estimate_keypoints(
     Raises:
         DamagedTableError: The file does not yield a frame that a track names.
     """
+    tracks = list(tracks)
+    if not tracks:
+        return
     open_looks: dict[int, _Looks] = {}
     asked: deque[tuple[int, ...]] = deque()
 
