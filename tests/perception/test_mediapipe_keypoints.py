@@ -1,11 +1,13 @@
 """The embedded estimator on real people: what is in the picture is found, what is not is not invented."""
 
+import gc
 import json
 import threading
 import time
 from functools import cache
 
 import numpy as np
+import psutil
 import pytest
 
 from media.frames import VideoFrame, decode_frames, read_frame_times
@@ -185,3 +187,14 @@ def test_a_picture_that_can_not_be_read_ends_the_run(sample_clip):
     with pytest.raises(ItemError, match="frame 3"):
         list(estimator().estimate(boxed(broken())))
     assert not threads_at_work()
+
+
+def test_estimators_that_are_dropped_leave_no_threads_behind(sample_clip):
+    times, _ = read_frame_times(sample_clip, video_id=VideoId("v1"), sha256="0" * 64)
+    image = next(iter(decode_frames(sample_clip, times, end_frame=1))).image_rgb
+    counts = []
+    for _ in range(3):
+        person_in(image, (0.0, 0.0, 176.0, 144.0), by=MediapipeKeypointEstimator(MediapipeKeypointsConfig()))
+        gc.collect()
+        counts.append(psutil.Process().num_threads())
+    assert counts[2] <= counts[0], "each graph that is not closed keeps its threads and its memory"
