@@ -211,6 +211,7 @@ def _segment(decision: _Decision, task: ReviewTask, track: Track, taxonomy: Taxo
         class_id=answer.class_id,
         answer_count=decision.decided_count,
         agreement=decision.agreement,
+        posterior=decision.agreement,
         scripted=answer.scripted,
         evidence=task.evidence,
         proposer=task.proposer,

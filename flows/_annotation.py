@@ -21,9 +21,9 @@ from flows._plan import to_push
 from flows._player_questions import to_ask
 from flows._player_review import pull_votes, push_questions
 from flows._study import Study
+from schema.answer_rows import annotations_to_rows, tasks_from_rows, tasks_to_rows
 from schema.arrow import ANNOTATIONS, PLAYER_QUESTIONS, TASKS
 from schema.records import Anchor, Candidate, Dropped, ReviewTask, VideoRecord
-from schema.rows import annotations_to_rows, tasks_from_rows, tasks_to_rows
 from schema.tables import STUDY_KEY
 
 LONGEST_TITLE = 50
@@ -48,7 +48,7 @@ def ensure_study_project(study: Study, client: LabelStudioClient) -> int:
         title=f"{study.config.study.name}: {study.taxonomy.title}"[:LONGEST_TITLE],
         page=verdict_page(study.taxonomy),
         instructions=instructions(study.taxonomy),
-        answers_per_task=study.config.annotate.answers_per_task,
+        answers_per_task=study.config.annotate.first_answers,
         clips_folder=clips,
     )
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from annotation.adjudicate import AdjudicateConfig
+from annotation.config import AnnotateConfig
 from annotation.service import ReviewServerConfig
 from collectors.base import CollectConfig
 from collectors.catalogue.config import IdentifyConfig, MatchesConfig
@@ -93,20 +94,6 @@ class BackEndsSection:
     """Settings of the face finder."""
     keypoints_settings: dict[str, Any] = field(default_factory=dict)
     """Settings of the keypoint estimator."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnnotateConfig:
-    """What reviewers see and how many of them answer."""
-
-    answers_per_task: int = 3
-    """Independent answers that each candidate gets before it leaves the queue."""
-    clip_background: Literal["picture", "black"] = "picture"
-    """`picture`, or `black`: only the skeleton is shown."""
-    context_seconds: float = 1.0
-    """What the clip shows before and after the candidate."""
-    clip_height_px: int = 480
-    """Height of the clip, pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ def plan_facts(study: Study) -> dict[str, Any]:
     frames = sum(v.frame_count for v in waiting)
     inventory = take_inventory(study, videos)
     new_tasks = inventory.candidates_to_push
-    answers = new_tasks * study.config.annotate.answers_per_task
+    answers = new_tasks * study.config.annotate.first_answers
     return {
         **_collection_facts(campaign),
         "back_ends": study.told_back_ends,

@@ -20,13 +20,14 @@ from releases.build import ReleaseConfig, ReleaseInputs, build_release
 from releases.build import is_current as release_is_current
 from releases.privacy import ForbiddenStrings
 from releases.splits import read_splits_lock
+from schema.answer_rows import annotations_from_rows, tasks_from_rows
 from schema.arrow import ANNOTATIONS, KEYPOINTS, PLAYERS, SOURCES, TASKS, TRACKS
 from schema.errors import DropReason, InvalidReleaseError, UsageError
 from schema.people import Role
 from schema.people_rows import roles_from_rows
 from schema.privacy import make_subject_id
 from schema.records import Dropped, Track, VideoId, VideoRecord
-from schema.rows import annotations_from_rows, segments_to_rows, tasks_from_rows, tracks_from_rows, videos_to_rows
+from schema.rows import segments_to_rows, tracks_from_rows, videos_to_rows
 from schema.tables import STUDY_KEY, digest_of
 
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")

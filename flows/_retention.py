@@ -146,7 +146,7 @@ def _answered_clips(study: Study, gone: set[str]) -> Iterator[Path]:
         people[row["candidate_id"]].add(row["annotator_id"])
         newest_ns[row["candidate_id"]] = max(row["answered_ns"], newest_ns.get(row["candidate_id"], 0))
     for row in study.store.read(TASKS).select(["candidate_id", "video_id"]).to_pylist():
-        is_answered = len(people[row["candidate_id"]]) >= study.config.annotate.answers_per_task
+        is_answered = len(people[row["candidate_id"]]) >= study.config.annotate.first_answers
         if row["video_id"] in gone and is_answered and newest_ns[row["candidate_id"]] <= released_ns:
             yield study.layout.served / "clips" / f"{row['candidate_id']}.mp4"
 

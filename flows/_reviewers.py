@@ -9,10 +9,10 @@ from annotation.player_page import player_answer_result
 from flows._annotation import review_client
 from flows._player_review import questions_on
 from flows._study import Study
+from schema.answer_rows import tasks_from_rows
 from schema.arrow import PLAYER_ANSWERS, PLAYER_QUESTIONS, TASKS
 from schema.player_questions import PersonShown, PlayerQuestion
 from schema.records import ReviewTask, Verdict
-from schema.rows import tasks_from_rows
 
 REVIEWERS = 3
 MOST_LEFT_OPEN = 5

@@ -15,11 +15,12 @@ from flows._study import Study
 from perception.visibility import too_few_hands
 from proposals.merge import inherit_ids
 from proposals.propose import propose_candidates
+from schema.answer_rows import tasks_from_rows
 from schema.arrow import CANDIDATES, KEYPOINTS, SMOOTHED, TASKS, TRACKS, VISIBILITY, TableSpec
 from schema.errors import DropReason
 from schema.people_rows import visibilities_from_rows
 from schema.records import Dropped, VideoRecord
-from schema.rows import candidates_to_rows, concatenated, keypoints_from_rows, tasks_from_rows, tracks_from_rows
+from schema.rows import candidates_to_rows, concatenated, keypoints_from_rows, tracks_from_rows
 
 Progress = Callable[[str, str, int, int], None]
 """Called with (stage, video id, frames done, frames in all)."""

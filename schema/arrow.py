@@ -32,8 +32,10 @@ from schema.derived import (
 )
 from schema.recorded import (
     ANNOTATIONS,
+    ANNOTATORS,
     AVAILABILITY,
     DISPOSALS,
+    KNOWN_ANSWERS,
     LISTINGS,
     OUTCOMES,
     PLAYER_ANSWERS,
@@ -49,6 +51,7 @@ from schema.recorded import (
 
 __all__ = [
     "ANNOTATIONS",
+    "ANNOTATORS",
     "AVAILABILITY",
     "BOX",
     "CANDIDATES",
@@ -60,6 +63,7 @@ __all__ = [
     "FRAMES",
     "IDENTITIES",
     "KEYPOINTS",
+    "KNOWN_ANSWERS",
     "LISTINGS",
     "OUTCOMES",
     "PLAYERS",
@@ -108,6 +112,8 @@ TABLES: dict[str, TableSpec] = {
         DUPLICATES,
         TASKS,
         ANNOTATIONS,
+        KNOWN_ANSWERS,
+        ANNOTATORS,
         PLAYER_QUESTIONS,
         PLAYER_ANSWERS,
         RUNS,

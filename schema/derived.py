@@ -295,6 +295,7 @@ SEGMENTS = TableSpec(
             CLASS_ID,
             column("answer_count", pa.int32(), "Answers that were counted"),
             column("agreement", pa.float64(), "Share of them that agree, 0..1"),
+            column("posterior", pa.float64(), "Probability of existence and class given the answers, 0..1"),
             column("scripted", pa.bool_(), "Every counted answer came from a script"),
             column("evidence", pa.string(), "What was measured"),
             column("proposer", pa.string(), "Who proposed it"),

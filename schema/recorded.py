@@ -188,8 +188,22 @@ TASKS = TableSpec(
             column("server_id", pa.string(), "Which Label Studio"),
             column("project_number", pa.int64(), "Project there"),
             column("task_number", pa.int64(), "Task there"),
+            column("kind", pa.string(), "verdict, known, expert, blind or audit; null: verdict", nullable=True),
+            column("about", pa.string(), "Candidate that it is about, where the kind is another", nullable=True),
+            column("clip_first_frame", pa.int32(), "First frame of the video that the clip shows", nullable=True),
+            column("clip_end_frame", pa.int32(), "One past the last frame that the clip shows", nullable=True),
+            column("page_version", pa.string(), "Name and digest of the page", nullable=True),
         ]
     ),
+)
+MARK = pa.struct(
+    [
+        pa.field("start_ns", pa.int64(), nullable=False),
+        pa.field("end_ns", pa.int64(), nullable=False),
+        pa.field("class_id", pa.string()),
+        pa.field("first_frame", pa.int32(), nullable=False),
+        pa.field("end_frame", pa.int32(), nullable=False),
+    ]
 )
 ANNOTATIONS = TableSpec(
     name="annotations",
@@ -208,11 +222,56 @@ ANNOTATIONS = TableSpec(
             column("proposed_class_id", pa.string(), "Class that was proposed", nullable=True),
             column("annotator_id", pa.string(), "Account, a keyed hash"),
             column("scripted", pa.bool_(), "Answered by a script"),
-            column("verdict", pa.string(), "accept, reject, relabel or unsure"),
+            column("verdict", pa.string(), "accept, adjust, relabel, reject or unsure; of a window marked or nothing"),
             CLASS_ID,
             column("comment", pa.string(), "What the person wrote"),
             column("answered_ns", pa.int64(), "Unix time in ns"),
             column("lead_time_ns", pa.int64(), "Time the person took, ns"),
+            column("kind", pa.string(), "verdict, known, expert, blind or audit; null: verdict", nullable=True),
+            column("about", pa.string(), "Candidate that it is about, where the kind is another", nullable=True),
+            column("answered_start_ns", pa.int64(), "Start as the person moved it, ns; null: as asked", nullable=True),
+            column("answered_end_ns", pa.int64(), "End as the person moved it, ns; null: as asked", nullable=True),
+            column("marks", pa.list_(MARK), "What the person drew on a window's timeline", nullable=True),
+            column("description", pa.string(), "The sentence as the person left it", nullable=True),
+            column("proposer", pa.string(), "Who proposed what was shown", nullable=True),
+            column("suggestion_shown", pa.bool_(), "A class or span was shown before the answer", nullable=True),
+            column("page_version", pa.string(), "Name and digest of the page", nullable=True),
+            column("answer_number", pa.int64(), "Number on the server, shared by an answer's revisions", nullable=True),
+            column("deleted", pa.bool_(), "This revision takes the answer back", nullable=True),
+            column("flag", pa.string(), "What contradicts the claim of who answered", nullable=True),
+            column("raw", pa.string(), "The answer as the server gave it, JSON", nullable=True),
+        ]
+    ),
+)
+KNOWN_ANSWERS = TableSpec(
+    name="known_answers",
+    kind=TableKind.RECORDED,
+    private=True,
+    doc="The truth of hidden items that measure the people who answer",
+    schema=pa.schema(
+        [
+            column("question_id", pa.string(), "The question's id, `candidate_id` in *tasks*"),
+            column("variant", pa.string(), "exact, negative, shifted or relabelled"),
+            column("exists", pa.bool_(), "Whether there is a micro-gesture at all"),
+            CLASS_ID,
+            *SPAN,
+            column("source", pa.string(), "expert, people or study"),
+        ]
+    ),
+)
+ANNOTATORS = TableSpec(
+    name="annotators",
+    kind=TableKind.RECORDED,
+    private=True,
+    doc="Who answers: names and accounts of annotators; the newest row of each counts",
+    schema=pa.schema(
+        [
+            column("annotator_id", pa.string(), "Account, a keyed hash, as in *annotations*"),
+            column("name", pa.string(), "Name"),
+            column("account", pa.string(), "E-mail address on the review server"),
+            column("role", pa.string(), "annotator or expert"),
+            column("active", pa.bool_(), "Whether the person still answers"),
+            column("added_ns", pa.int64(), "Unix time in ns"),
         ]
     ),
 )

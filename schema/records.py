@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from schema.errors import DropReason
 from schema.matching import Box
+from schema.questions import Mark, QuestionKind
 from schema.timespan import TimeSpan
 
 SourceId = NewType("SourceId", str)
@@ -273,7 +274,9 @@ class ReviewTask:
     """A question that was put on the reviewing page."""
 
     candidate_id: CandidateId
+    """The question's id: the candidate's for a verdict, another one for a question of another kind."""
     anchor: Anchor
+    """What is asked about; of an audit the whole window."""
     taxonomy: str
     class_id: str | None
     question: str
@@ -287,15 +290,30 @@ class ReviewTask:
     """Which Label Studio: the id that pressroom gave it when it made its data folder."""
     project_number: int
     task_number: int
+    kind: QuestionKind = QuestionKind.VERDICT
+    about: str = ""
+    """Candidate that a question of another kind than ``VERDICT`` is about; empty for a window."""
+    clip_first_frame: int | None = None
+    """First frame of the source video that the clip shows: clip frame k is source frame ``clip_first_frame + k``."""
+    clip_end_frame: int | None = None
+    """One past the last frame that the clip shows."""
+    page_version: str = ""
+    """Name and digest of the page that it was put on."""
 
 
 class Verdict(StrEnum):
-    """What a person can say of a candidate."""
+    """What a person can say of a candidate, or of a window."""
 
     ACCEPT = "accept"
-    REJECT = "reject"
+    ADJUST = "adjust"
+    """The proposed class happens, from another instant to another instant."""
     RELABEL = "relabel"
+    REJECT = "reject"
     UNSURE = "unsure"
+    MARKED = "marked"
+    """Of a blind or audit window: the person drew what happens."""
+    NOTHING = "nothing"
+    """Of a blind or audit window: no micro-gesture happens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,12 +333,39 @@ class Annotation:
     """Answered by a script, not by a person."""
     verdict: Verdict
     class_id: str | None
-    """The class that the answer gives: the proposed one on accept, the chosen one on relabel."""
+    """The class that the answer gives: the proposed one on accept and adjust, the chosen one on relabel."""
     comment: str
     answered_ns: int
     """Unix time of the answer in nanoseconds, as the server tells it."""
     lead_time_ns: int
     """How long the person took, as the page tells it."""
+    kind: QuestionKind = QuestionKind.VERDICT
+    about: str = ""
+    """Candidate that the question was about, where it is of another kind than ``VERDICT``."""
+    answered_span: TimeSpan | None = None
+    """Edges that the person moved; None: the anchor's own."""
+    marks: tuple[Mark, ...] = ()
+    """What the person drew on a window's timeline."""
+    description: str | None = None
+    """The sentence as the person left it; None: the page has none."""
+    proposer: str = ""
+    """Who proposed what was shown."""
+    suggestion_shown: bool = True
+    """Whether a class or a span was on the page before the answer."""
+    page_version: str = ""
+    answer_number: int | None = None
+    """The server's number of the annotation: revisions of one answer share it."""
+    deleted: bool = False
+    """The answer was taken back on the server: this revision withdraws the ones before it."""
+    flag: str = ""
+    """What contradicts the claim of who answered; empty: nothing known."""
+    raw: str = ""
+    """The answer as the server gave it, JSON."""
+
+    @property
+    def judged_span(self) -> TimeSpan:
+        """The edges that the answer stands for."""
+        return self.answered_span or self.anchor.span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,7 +382,9 @@ class VerifiedSegment:
     """None where people agreed on a movement that no class names."""
     answer_count: int
     agreement: float
-    """Share of the counted answers that agree with the verdict, 0..1."""
+    """Share of the counted answers that agree with the verdict, 0..1; the rest is the dissent."""
+    posterior: float
+    """Probability of existence and class, given the answers and the skill of those who gave them, 0..1."""
     scripted: bool
     """True where every counted answer came from a script."""
     evidence: str

@@ -10,30 +10,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schema.arrow import (
-    ANNOTATIONS,
     CANDIDATES,
     FRAMES,
     KEYPOINTS,
     SEGMENTS,
     SHOTS,
-    TASKS,
     TRACKS,
     VIDEOS,
     TableSpec,
 )
 from schema.keypoint_columns import keypoint_arrays, keypoint_columns
 from schema.records import (
-    Anchor,
-    Annotation,
     Candidate,
-    CandidateId,
     FrameTimes,
     KeypointSequence,
     Part,
-    ReviewTask,
     Shot,
     Track,
-    Verdict,
     VerifiedSegment,
     VideoFlag,
     VideoId,
@@ -68,18 +61,9 @@ def _span(row: Row) -> TimeSpan:
     return TimeSpan(start_ns=row["start_ns"], end_ns=row["end_ns"])
 
 
-def _anchor_row(anchor: Anchor) -> Row:
-    box = dict(zip(BOX_COLUMNS, anchor.box_xyxy, strict=True))
-    return {"video_id": anchor.video_id, "sha256": anchor.sha256, **_span_row(anchor.span), **box}
-
-
 def _box(row: Row) -> tuple[float, float, float, float]:
     x1, y1, x2, y2 = (row[name] for name in BOX_COLUMNS)
     return x1, y1, x2, y2
-
-
-def _anchor(row: Row) -> Anchor:
-    return Anchor(video_id=VideoId(row["video_id"]), sha256=row["sha256"], span=_span(row), box_xyxy=_box(row))
 
 
 def videos_to_rows(videos: Iterable[VideoRecord]) -> pa.Table:
@@ -259,36 +243,6 @@ def candidates_from_rows(table: pa.Table) -> list[Candidate]:
     kept = ("candidate_id", "video_id", "track_number", "class_id", "evidence", "proposer", "score", "reason")
     return [
         Candidate(**{name: row[name] for name in kept}, span=_span(row), box_xyxy=_box(row))
-        for row in table.to_pylist()
-    ]
-
-
-def tasks_to_rows(tasks: Iterable[ReviewTask]) -> pa.Table:
-    """Turn review tasks into rows of *tasks*."""
-    return table_of(TASKS, (_plain(t, leave_out=("anchor",)) | _anchor_row(t.anchor) for t in tasks))
-
-
-def tasks_from_rows(table: pa.Table) -> list[ReviewTask]:
-    """Read review tasks back."""
-    kept = [f.name for f in fields(ReviewTask) if f.name != "anchor"]
-    return [ReviewTask(**{name: row[name] for name in kept}, anchor=_anchor(row)) for row in table.to_pylist()]
-
-
-def annotations_to_rows(annotations: Iterable[Annotation]) -> pa.Table:
-    """Turn annotations into rows of *annotations*."""
-    return table_of(ANNOTATIONS, (_plain(a, leave_out=("anchor",)) | _anchor_row(a.anchor) for a in annotations))
-
-
-def annotations_from_rows(table: pa.Table) -> list[Annotation]:
-    """Read annotations back."""
-    kept = [f.name for f in fields(Annotation) if f.name not in ("anchor", "verdict", "candidate_id")]
-    return [
-        Annotation(
-            **{name: row[name] for name in kept},
-            candidate_id=CandidateId(row["candidate_id"]),
-            verdict=Verdict(row["verdict"]),
-            anchor=_anchor(row),
-        )
         for row in table.to_pylist()
     ]
 

@@ -9,9 +9,9 @@ from flows._isolation import Finished
 from flows._perception import perceive
 from flows._plan import to_push
 from flows._study import Study
+from schema.answer_rows import annotations_to_rows, tasks_to_rows
 from schema.arrow import ANNOTATIONS, TASKS
 from schema.records import Anchor, Verdict
-from schema.rows import annotations_to_rows, tasks_to_rows
 from tests.factories import make_annotation, make_task
 from tests.studies import make_study, paint_video, run_to_candidates
 

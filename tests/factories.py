@@ -207,6 +207,7 @@ def make_segment(**changes: Any) -> VerifiedSegment:
         class_id=candidate.class_id,
         answer_count=1,
         agreement=1.0,
+        posterior=1.0,
         scripted=False,
         evidence=candidate.evidence,
         proposer=candidate.proposer,

@@ -16,8 +16,8 @@ from annotation import service
 from flows._publication import study_releases
 from flows._study import Study, open_study
 from releases.validate import validate_release
+from schema.answer_rows import annotations_from_rows, tasks_from_rows
 from schema.arrow import ANNOTATIONS, TASKS
-from schema.rows import annotations_from_rows, tasks_from_rows
 from tests.review_page import playing_page, send_by_keyboard
 
 pytestmark = [pytest.mark.labelstudio, pytest.mark.timeout(300)]

@@ -24,18 +24,12 @@ from flows._videos import read_video_part
 from media.clips import write_clip
 from proposals.propose import propose_candidates
 from releases.validate import validate_release
+from schema.answer_rows import annotations_to_rows, tasks_from_rows, tasks_to_rows
 from schema.arrow import ANNOTATIONS, CANDIDATES, KEYPOINTS, TASKS, TRACKS
 from schema.errors import DropReason, UsageError
 from schema.matching import box_iou
 from schema.records import Candidate, Dropped, ReviewTask, Track, Verdict, VerifiedSegment
-from schema.rows import (
-    annotations_to_rows,
-    keypoints_from_rows,
-    segments_from_rows,
-    tasks_from_rows,
-    tasks_to_rows,
-    tracks_from_rows,
-)
+from schema.rows import keypoints_from_rows, segments_from_rows, tracks_from_rows
 from tests.factories import make_annotation
 from tests.studies import DERIVED, RECORDED, digests, make_study, run_to_candidates, set_keys
 from tests.synthetic_people import PaintedPerson, hand_way, paint

@@ -26,10 +26,10 @@ from flows._preview import preview_video
 from flows._publication import publish
 from flows._report import tell_explanation, tell_outcome, tell_plan, tell_status
 from flows._study import Study, open_study
+from schema.answer_rows import annotations_to_rows, tasks_from_rows
 from schema.arrow import ANNOTATIONS, CANDIDATES, RUNS, TASKS
 from schema.errors import DropReason
 from schema.records import Verdict
-from schema.rows import annotations_to_rows, tasks_from_rows
 from tests.factories import make_annotation
 from tests.studies import digests, make_study, paint_video, run_to_candidates, set_keys
 

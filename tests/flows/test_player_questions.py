@@ -27,13 +27,13 @@ from flows._study import Study, open_study
 from flows._videos import perceive_video, propose_video, read_video_part
 from media.clips import write_clip
 from perception.backends.synthetic import SyntheticKeypointEstimator
+from schema.answer_rows import tasks_from_rows
 from schema.arrow import KEYPOINTS, PLAYER_ANSWERS, PLAYER_QUESTIONS, PLAYERS, TASKS
 from schema.errors import DropReason, ServiceError
 from schema.people import DecidedBy, Role, TrackRole
 from schema.people_rows import roles_from_rows
 from schema.player_question_rows import player_questions_from_rows
 from schema.player_questions import PlayerQuestion
-from schema.rows import tasks_from_rows
 from tests.answered_study import perceive_here
 from tests.review_page import lineup_page, send_by_keyboard
 from tests.studies import make_study, run_to_candidates, set_keys

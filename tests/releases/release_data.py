@@ -12,8 +12,9 @@ from releases.build import build_release, checksums_text
 from releases.config import ReleaseConfig
 from releases.inputs import ReleaseInputs
 from releases.privacy import ForbiddenStrings
+from schema.answer_rows import annotations_to_rows
 from schema.records import Part, VerifiedSegment
-from schema.rows import annotations_to_rows, keypoints_to_rows, segments_to_rows, videos_to_rows
+from schema.rows import keypoints_to_rows, segments_to_rows, videos_to_rows
 from schema.taxonomy import load_taxonomy
 from schema.timespan import NS_PER_SECOND
 from tests.factories import (

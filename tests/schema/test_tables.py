@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schema import batches
+from schema.answer_rows import annotations_from_rows, annotations_to_rows, tasks_from_rows, tasks_to_rows
 from schema.arrow import KEYPOINTS, OUTCOMES, SHOTS, SOURCES, TASKS
 from schema.batches import PARSED_ANEW
 from schema.errors import DamagedTableError, DropReason, StoreFullError
@@ -22,8 +23,6 @@ from schema.files import write_parquet
 from schema.layout import StudyLayout
 from schema.records import KEYPOINT_COUNT, PART_SLICES, KeypointSequence, Part, VideoId
 from schema.rows import (
-    annotations_from_rows,
-    annotations_to_rows,
     candidates_from_rows,
     candidates_to_rows,
     frame_times_from_rows,
@@ -35,8 +34,6 @@ from schema.rows import (
     shots_from_rows,
     shots_to_rows,
     table_of,
-    tasks_from_rows,
-    tasks_to_rows,
     track_to_rows,
     tracks_from_rows,
     videos_from_rows,
