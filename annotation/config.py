@@ -12,7 +12,7 @@ class AnnotateConfig:
     """Independent answers that each candidate gets at first."""
     most_answers: int = 5
     """Answers after which a candidate that has not settled goes to an expert."""
-    min_posterior: float = 0.95
+    min_posterior: float = 0.9
     """Probability of the verdict and class from which on nobody is asked again."""
     known_share: float = 0.08
     """Share of each reviewer's stream that are hidden items with a known answer. 0: none."""

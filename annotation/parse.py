@@ -1,20 +1,27 @@
-"""Read the answers that people gave on the reviewing page: Label Studio's JSON becomes ``Annotation`` rows."""
+"""Read the answers that people gave on the pages: Label Studio's JSON becomes ``Annotation`` rows."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
-from typing import Any, TypeVar
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
 
-from schema.errors import ConfigError, DropReason, ItemError
-from schema.privacy import ID_HEX_DIGITS, make_annotator_id
-from schema.records import Annotation, Dropped, ReviewTask, Verdict
+from annotation.answer_fields import account_of, answered_ns_of, asked_of, lead_time_ns_of, make_annotation_id, texts_of
+from annotation.claims import contradiction_of
+from annotation.verdicts import judgement_of
+from schema.errors import ItemError
+from schema.privacy import make_annotator_id
+from schema.questions import QuestionKind
+from schema.records import Annotation, Dropped, FrameTimes, ReviewTask, VideoId
 from schema.taxonomy import Taxonomy, load_taxonomy
-from schema.timespan import NS_PER_SECOND
 
 STAGE = "pull"
-MAX_INT64 = 2**63 - 1
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-Asked = TypeVar("Asked")
+COMMENT_CONTROL = "comment"
+DESCRIPTION_CONTROL = "description"
+RAW_FIELDS = ("result", "lead_time", "created_at", "updated_at", "updated_by", "parent_prediction")
+"""What is kept of an answer as it was given: not the account."""
+VIDEOS_IN_MEMORY = 16
+"""Frame times that are held at a time: an hour of video takes some megabytes."""
 
 
 def parse_annotations(
@@ -24,146 +31,132 @@ def parse_annotations(
     taxonomy: Taxonomy,
     pseudonym_key: bytes,
     scripted_accounts: frozenset[str],
+    frame_times_of: Callable[[VideoId], FrameTimes],
+    first_annotators: Mapping[int, str] | None = None,
 ) -> Iterator[Annotation | Dropped]:
     """Turn annotations of one review server into answers; what the page can't have sent is dropped.
 
     Args:
         rows: Label Studio's annotations as the API gives them: ``id``, ``task`` (number), ``completed_by`` (here the
             account's e-mail address, not its number), ``created_at``, ``updated_at`` (ISO 8601 with a zone),
-            ``lead_time`` (seconds), ``was_cancelled`` and ``result``.
+            ``lead_time`` (seconds), ``was_cancelled`` and ``result``; ``updated_by``, ``created_username``,
+            ``last_created_by`` and ``parent_prediction`` as they are.
         tasks: The recorded questions of that server by task number.
         taxonomy: The study's taxonomy; a task that was asked in another one is read with that one.
         pseudonym_key: The study's key; accounts leave this function only as keyed hashes.
         scripted_accounts: Accounts that scripts answer with.
+        frame_times_of: Frame times of a video, asked where a span was moved or drawn. It may raise ``ItemError``
+            where the study no longer holds the video.
+        first_annotators: ``annotator_id`` under which each ``answer_number`` of that server was recorded first: an
+            answer that changed hands since is flagged.
 
     Yields:
-        One ``Annotation`` or ``Dropped`` (``INVALID_ANSWER``, ``item_id`` is the annotation's number) a row.
+        One ``Annotation`` or ``Dropped`` (``INVALID_ANSWER`` or ``ORPHANED``, ``item_id`` is the annotation's number)
+        a row.
 
     Raises:
         ConfigError: A task names a taxonomy that pressroom does not ship.
     """
+    times_of = lru_cache(maxsize=VIDEOS_IN_MEMORY)(frame_times_of)
     for row in rows:
         try:
             task = asked_of(row, tasks)
-            asked_in = taxonomy if task.taxonomy == taxonomy.name else load_taxonomy(task.taxonomy)
             account = account_of(row)
-            verdict, class_id = _judgement_of(row, task, asked_in)
-            answered_ns = answered_ns_of(row)
-            yield Annotation(
-                annotation_id=make_annotation_id(task.server_id, int(row["id"]), answered_ns),
-                candidate_id=task.candidate_id,
-                anchor=task.anchor,
-                taxonomy=task.taxonomy,
-                question=task.question,
-                proposed_class_id=task.class_id,
+            yield _annotation(
+                row,
+                task,
+                taxonomy=taxonomy if task.taxonomy == taxonomy.name else load_taxonomy(task.taxonomy),
                 annotator_id=make_annotator_id(pseudonym_key, account),
                 scripted=account in scripted_accounts,
-                verdict=verdict,
-                class_id=class_id,
-                comment="\n".join(texts_of(row, "comment", "text")),
-                answered_ns=answered_ns,
-                lead_time_ns=lead_time_ns_of(row),
+                frame_times_of=times_of,
+                first_annotators=first_annotators or {},
             )
         except ItemError as error:
             yield Dropped(stage=STAGE, item_id=str(row.get("id", "?")), reason=error.reason, detail=error.detail)
 
 
-def make_annotation_id(server_id: str, annotation_number: int, answered_ns: int) -> str:
-    """Name one revision of one annotation: an edited answer gets another id, an answer pulled twice does not."""
-    message = f"{server_id}\n{annotation_number}\n{answered_ns}"
-    return "a" + sha256(message.encode()).hexdigest()[:ID_HEX_DIGITS]
+def _annotation(
+    row: Mapping[str, Any],
+    task: ReviewTask,
+    *,
+    taxonomy: Taxonomy,
+    annotator_id: str,
+    scripted: bool,
+    frame_times_of: Callable[[VideoId], FrameTimes],
+    first_annotators: Mapping[int, str],
+) -> Annotation:
+    judgement = judgement_of(row, task, taxonomy=taxonomy, frame_times_of=frame_times_of)
+    number, answered_ns = int(row["id"]), answered_ns_of(row)
+    described = texts_of(row, DESCRIPTION_CONTROL, "text")
+    first_annotator_id = first_annotators.get(number)
+    return Annotation(
+        annotation_id=make_annotation_id(task.server_id, number, answered_ns),
+        candidate_id=task.candidate_id,
+        anchor=task.anchor,
+        taxonomy=task.taxonomy,
+        question=task.question,
+        proposed_class_id=task.class_id,
+        annotator_id=annotator_id,
+        scripted=scripted,
+        verdict=judgement.verdict,
+        class_id=judgement.class_id,
+        comment="\n".join(texts_of(row, COMMENT_CONTROL, "text")),
+        answered_ns=answered_ns,
+        lead_time_ns=lead_time_ns_of(row),
+        kind=task.kind,
+        about=task.about,
+        answered_span=judgement.answered_span,
+        marks=judgement.marks,
+        description="\n".join(described) if described else None,
+        proposer=task.proposer,
+        suggestion_shown=_saw_suggestion(row, task),
+        page_version=task.page_version,
+        answer_number=number,
+        flag=contradiction_of(row, annotator_id=annotator_id, first_annotator_id=first_annotator_id),
+        raw=raw_of(row),
+    )
 
 
-def invalid_answer(detail: str) -> ItemError:
-    """Make the error of an answer that the page can't have sent."""
-    return ItemError(DropReason.INVALID_ANSWER, detail)
+def _saw_suggestion(row: Mapping[str, Any], task: ReviewTask) -> bool:
+    """Tell whether a class or a span was on the page: in an audit, where the answer began as a copy of a prediction."""
+    begun_from_prediction = row.get("parent_prediction") is not None
+    return task.kind.shows_suggestion or (task.kind is QuestionKind.AUDIT and begun_from_prediction)
 
 
-def asked_of(row: Mapping[str, Any], asked: Mapping[int, Asked]) -> Asked:
-    """Return what an annotation answers, by its task's number; raises ``ItemError`` for anything but an answer."""
-    if not isinstance(row.get("id"), int):
-        raise invalid_answer("the annotation has no number")
-    question = asked.get(row["task"]) if isinstance(row.get("task"), int) else None
-    if question is None:
-        raise invalid_answer(f"task {row.get('task')!r} is none that pressroom put on the page")
-    if row.get("was_cancelled"):
-        raise invalid_answer("the task was skipped")
-    return question
+def raw_of(row: Mapping[str, Any]) -> str:
+    """Keep an answer as the server gave it, in compact JSON, without the account that gave it."""
+    kept = {name: row[name] for name in RAW_FIELDS if name in row}
+    return json.dumps(kept, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
 
 
-def account_of(row: Mapping[str, Any]) -> str:
-    """Return the account that answered; raises ``ItemError`` where the server does not tell."""
-    account = row.get("completed_by")
-    if not isinstance(account, str) or not account:
-        raise invalid_answer("the server does not tell who answered")
-    return account
+def missing_answers(
+    recorded: Iterable[Annotation], present: Set[int], *, server_id: str, deleted_ns: int
+) -> Iterator[Annotation]:
+    """Yield the revisions that take back what is no longer on a review server.
 
+    An answer that was taken back and is there again gets a revision that restores it: none is lost because a listing
+    was incomplete once.
 
-def _judgement_of(row: Mapping[str, Any], task: ReviewTask, taxonomy: Taxonomy) -> tuple[Verdict, str | None]:
-    """Return the verdict and the class that it gives.
-
-    The class choice counts only with "relabel": a person who opens the list, picks a class and then goes back to
-    "accept" has accepted.
+    Args:
+        recorded: All answers of the study, of any server; the order does not matter.
+        present: Numbers of all annotations there are now, in every project of that server that the study recorded.
+        server_id: The server that was asked; answers of another one are passed over.
+        deleted_ns: When it was asked, Unix time in ns.
     """
-    chosen = texts_of(row, "verdict", "choices")
-    if len(chosen) != 1:
-        raise invalid_answer(f"{len(chosen)} verdicts are chosen, not one")
-    try:
-        verdict = Verdict(chosen[0])
-    except ValueError:
-        raise invalid_answer(f"{chosen[0]!r} is no verdict; there are {', '.join(Verdict)}") from None
-    if verdict is Verdict.ACCEPT:
-        return verdict, task.class_id
-    if verdict is not Verdict.RELABEL:
-        return verdict, None
-    classes = texts_of(row, "gesture", "choices")
-    if len(classes) != 1:
-        raise invalid_answer(f"relabel with {len(classes)} classes chosen, not one")
-    try:
-        return verdict, taxonomy.by_id(classes[0]).class_id
-    except ConfigError as error:
-        raise invalid_answer(str(error)) from error
-
-
-def texts_of(row: Mapping[str, Any], control: str, field: str) -> list[str]:
-    """Collect what one control of the page holds: ``choices`` of a choice, ``text`` of a text area.
-
-    Raises ``ItemError`` for a result of another form.
-    """
-    result = row.get("result")
-    if not isinstance(result, list):
-        raise invalid_answer("the annotation holds no result")
-    texts: list[str] = []
-    for item in result:
-        if not isinstance(item, Mapping) or item.get("from_name") != control:
+    newest: dict[int, Annotation] = {}
+    for annotation in recorded:
+        number = annotation.answer_number
+        if number is None or annotation.annotation_id != make_annotation_id(server_id, number, annotation.answered_ns):
             continue
-        value = item.get("value")
-        found = value.get(field) if isinstance(value, Mapping) else None
-        found = [found] if isinstance(found, str) else found  # a text area sends a list, or a string from the API
-        if not isinstance(found, list) or not all(isinstance(text, str) for text in found):
-            raise invalid_answer(f"{control} holds no list of {field}")
-        texts += found
-    return texts
+        if number not in newest or _age(annotation) > _age(newest[number]):
+            newest[number] = annotation
+    for number, annotation in sorted(newest.items()):
+        is_gone = number not in present
+        if is_gone != annotation.deleted:
+            revised_ns = max(deleted_ns, annotation.answered_ns + 1)
+            revision = make_annotation_id(server_id, number, revised_ns)
+            yield replace(annotation, annotation_id=revision, answered_ns=revised_ns, deleted=is_gone)
 
 
-def answered_ns_of(row: Mapping[str, Any]) -> int:
-    """Return when the answer was given or last changed, Unix time in ns; raises ``ItemError`` where there is none."""
-    text = row.get("updated_at") or row.get("created_at")
-    try:
-        instant = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        raise invalid_answer(f"{text!r} is no time with a zone")
-    return (instant - EPOCH) // timedelta(microseconds=1) * 1000
-
-
-def lead_time_ns_of(row: Mapping[str, Any]) -> int:
-    """Return the time that the person took; 0 where the page tells none, as for answers sent by a script.
-
-    A number that can't be one (negative, or too great for the column) counts as none: the answer itself is good.
-    """
-    seconds = row.get("lead_time")
-    if not isinstance(seconds, int | float) or not 0 <= seconds < MAX_INT64 / NS_PER_SECOND:
-        return 0
-    return round(seconds * NS_PER_SECOND)
+def _age(annotation: Annotation) -> tuple[int, str]:
+    return annotation.answered_ns, annotation.annotation_id

@@ -4,8 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from annotation.parse import (
-    STAGE,
+from annotation.answer_fields import (
     account_of,
     answered_ns_of,
     asked_of,
@@ -14,6 +13,7 @@ from annotation.parse import (
     make_annotation_id,
     texts_of,
 )
+from annotation.parse import STAGE
 from annotation.player_page import PLAYER_CONTROL
 from annotation.player_questions import NOBODY, UNSURE
 from schema.errors import ItemError

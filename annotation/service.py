@@ -2,26 +2,34 @@
 
 import json
 import os
+import re
 import secrets
-import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from annotation.installation import DATABASE_NAME, LabelStudioInstallation, quiet_environment
+from annotation.database import (
+    Database,
+    copy_empty_database,
+    credentials_path,
+    database_of,
+    has_database,
+    postgresql_environment,
+)
+from annotation.installation import LabelStudioInstallation, quiet_environment
+from annotation.ports import HOST, choose_port, listening_ports, port_of
 from schema.errors import ServiceError
 from schema.layout import StudyLayout
 
 if TYPE_CHECKING:
     import psutil
 
-HOST = "127.0.0.1"
 REVIEWER = "reviewer@example.com"
 """The account that a person signs in with: of a domain that is reserved for examples, so that no mail ever leaves."""
 POLL_SECONDS = 0.25
@@ -40,6 +48,25 @@ class ReviewServerConfig:
     """A first start was seen to take 105 s on loaded cores where no prepared database was at hand."""
     request_timeout_seconds: float = 60.0
     """How long one call may take."""
+    retry_seconds: float = 90.0
+    """How long a server that does not answer, or answers 500, is asked again before a command ends."""
+    public_url: str = ""
+    """Address under which a proxy shows the server to people elsewhere, "https://review.example.org"; empty: none."""
+    database: Database = "sqlite"
+    """sqlite, or postgresql for more than a few people at once (docs/review-server.md)."""
+    postgresql_host: str = "127.0.0.1"
+    """Machine of the PostgreSQL server, or the folder of its socket."""
+    postgresql_port: int = 5432
+    """Its port."""
+    postgresql_name: str = "pressroom"
+    """The database; each study needs its own."""
+    postgresql_user: str = "pressroom"
+    """The database's owner. The password stands in the environment: PRESSROOM_POSTGRESQL_PASSWORD."""
+
+    def __post_init__(self) -> None:
+        """Refuse an address that no browser could open (``ValueError``)."""
+        if self.public_url and not re.fullmatch(r"https?://[A-Za-z0-9.:-]+", self.public_url):
+            raise ValueError(f'public_url must be like "https://review.example.org", got {self.public_url!r}')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,21 +105,28 @@ def start(layout: StudyLayout, installation: LabelStudioInstallation, *, config:
     folder = layout.labelstudio
     with _only_starter(folder):
         process = _find_process(folder)
-        credentials = _prepare(folder, installation)
+        if process is not None and database_of(folder) != config.database:
+            raise ServiceError(
+                f"the review server runs on {database_of(folder)}, the study says {config.database}; "
+                "stop it with `pressroom down` and run the command again"
+            )
+        credentials = _prepare(folder, installation, config.database)
         if process is None:
-            port = _choose_port(folder, config.port)
-            _launch(layout, installation, credentials, port)
-        return _wait_until_ours(folder, credentials, timeout_seconds=config.start_timeout_seconds)
+            port = choose_port(folder, config.port)
+            _launch(layout, installation, credentials, port, config)
+        server = _wait_until_ours(folder, credentials, timeout_seconds=config.start_timeout_seconds)
+        return server if config.database == "sqlite" else _of_this_database(server, folder)
 
 
 def running(layout: StudyLayout) -> ReviewServer | None:
     """Return the study's review server if it runs and answers, else None; takes 5 s at most."""
     process = _find_process(layout.labelstudio)
-    if process is None or not (layout.labelstudio / "credentials.json").is_file():
+    kept = credentials_path(layout.labelstudio, database_of(layout.labelstudio))
+    if process is None or not kept.is_file():
         return None
-    credentials = _read_credentials(layout.labelstudio)
-    port = _port_of(process)
-    ours = port in _listening_ports(process) and _is_ours(port, credentials)
+    credentials = _read_credentials(kept)
+    port = port_of(process)
+    ours = port in listening_ports(process) and _is_ours(port, credentials)
     return _server(layout.labelstudio, credentials, process) if ours else None
 
 
@@ -131,27 +165,53 @@ def _only_starter(folder: Path) -> Iterator[None]:
         raise ServiceError(f"{folder.name}: another command starts the review server for 10 minutes; end it") from error
 
 
-def _prepare(folder: Path, installation: LabelStudioInstallation) -> _Credentials:
+def _prepare(folder: Path, installation: LabelStudioInstallation, database: Database) -> _Credentials:
     """Give a new data folder its credentials, then its database; keep those of an old one.
 
     The credentials go first, and a folder without a database gets new ones: a server id never stands for two
     databases, whose task numbers would be mixed up.
     """
-    database = folder / DATABASE_NAME
-    if database.is_file():
-        return _read_credentials(folder)
+    path = credentials_path(folder, database)
+    if has_database(folder, database):
+        return _read_credentials(path)
     credentials = {
         "server_id": secrets.token_hex(8),
         "user": REVIEWER,
         "password": secrets.token_urlsafe(12),
         "token": secrets.token_hex(20),
     }
-    write_private(folder / "credentials.json", json.dumps(credentials, indent=1))
-    beside = folder / f"{DATABASE_NAME}.{secrets.token_hex(4)}.tmp"
-    shutil.copyfile(installation.empty_database, beside)
-    beside.chmod(0o600)
-    beside.rename(database)
+    write_private(path, json.dumps(credentials, indent=1))
+    if database == "sqlite":
+        copy_empty_database(folder, installation)
     return _Credentials(**credentials)
+
+
+def _of_this_database(server: ReviewServer, folder: Path) -> ReviewServer:
+    """Return the server with the id of the database that it really uses, which somebody may have made anew.
+
+    A database is told by the time at which Label Studio made its organization in it.
+    """
+    import httpx
+
+    path = credentials_path(folder, "postgresql")
+    try:
+        answer = httpx.get(
+            f"{server.url}/api/organizations/",
+            headers={"Authorization": f"Token {server.token}"},
+            timeout=QUICK_LOOK_SECONDS,
+            trust_env=False,
+        )
+        born = str(answer.raise_for_status().json()[0]["created_at"])
+    except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
+        raise ServiceError(
+            f"Label Studio does not tell since when its database is there ({error}); run again"
+        ) from error
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    if kept.get("born", born) != born:
+        kept["server_id"] = secrets.token_hex(8)
+    if kept.get("born") != born:
+        write_private(path, json.dumps(kept | {"born": born}, indent=1))
+    return replace(server, server_id=kept["server_id"])
 
 
 def write_private(path: Path, text: str) -> None:
@@ -164,8 +224,7 @@ def write_private(path: Path, text: str) -> None:
     beside.rename(path)
 
 
-def _read_credentials(folder: Path) -> _Credentials:
-    path = folder / "credentials.json"
+def _read_credentials(path: Path) -> _Credentials:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         return _Credentials(**{name: values[name] for name in ("server_id", "user", "password", "token")})
@@ -173,51 +232,17 @@ def _read_credentials(folder: Path) -> _Credentials:
         raise ServiceError(f"{path}: the review server's credentials can't be read ({error}); restore them") from error
 
 
-def _choose_port(folder: Path, wanted: int) -> int:
-    if wanted:
-        if not _is_free(wanted):
-            raise ServiceError(
-                f"port {wanted} on {HOST} is taken by another program; end it, or set another port in study.toml"
-            )
-        return wanted
-    try:
-        last = int(json.loads((folder / "server.json").read_text(encoding="utf-8"))["port"])
-    except (OSError, ValueError, KeyError, TypeError):
-        last = 0
-    return last if last and _is_free(last) else _free_port()
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except (OSError, OverflowError):
-            return False
-    return True
-
-
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
-
-
-def _launch(layout: StudyLayout, installation: LabelStudioInstallation, credentials: _Credentials, port: int) -> None:
+def _launch(
+    layout: StudyLayout,
+    installation: LabelStudioInstallation,
+    credentials: _Credentials,
+    port: int,
+    config: ReviewServerConfig,
+) -> None:
     folder = layout.labelstudio
+    environment = _server_environment(layout, credentials, config)
     layout.served.mkdir(parents=True, exist_ok=True)
-    write_private(folder / "server.json", json.dumps({"port": port}))
-    environment = quiet_environment(folder) | {
-        "LABEL_STUDIO_USERNAME": credentials.user,
-        "LABEL_STUDIO_PASSWORD": credentials.password,
-        "LABEL_STUDIO_USER_TOKEN": credentials.token,
-        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
-        "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
-        "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
-        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(layout.served),
-        "LABEL_STUDIO_ALLOWED_HOSTS": f"{HOST},localhost",
-        "LABEL_STUDIO_CORS_ALLOW_ALL_ORIGINS": "false",
-    }
+    write_private(folder / "server.json", json.dumps({"port": port, "database": config.database}))
     # The shell leaves at once, so that the server is nobody's child: it outlives a killed command, and no command
     # has to reap it. The data folder in its arguments is how it is found again.
     script = '>>server.log 2>&1 </dev/null "$@" &'
@@ -229,6 +254,35 @@ def _launch(layout: StudyLayout, installation: LabelStudioInstallation, credenti
         )  # fmt: skip
     except (OSError, subprocess.CalledProcessError) as error:
         raise ServiceError(f"Label Studio can't be started ({error}); see {folder / 'server.log'}") from error
+
+
+def _server_environment(layout: StudyLayout, credentials: _Credentials, config: ReviewServerConfig) -> dict[str, str]:
+    hosts, public = f"{HOST},localhost", {}
+    if config.public_url:
+        hosts += f",{urlsplit(config.public_url).hostname}"
+        public = {"CSRF_TRUSTED_ORIGINS": config.public_url}
+        if config.public_url.startswith("https:"):
+            public |= {"LABEL_STUDIO_SESSION_COOKIE_SECURE": "true", "LABEL_STUDIO_CSRF_COOKIE_SECURE": "1"}
+    own = {
+        "LABEL_STUDIO_USERNAME": credentials.user,
+        "LABEL_STUDIO_PASSWORD": credentials.password,
+        "LABEL_STUDIO_USER_TOKEN": credentials.token,
+        "LABEL_STUDIO_ENABLE_LEGACY_API_TOKEN": "true",
+        "LABEL_STUDIO_DISABLE_SIGNUP_WITHOUT_LINK": "true",
+        "LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED": "true",
+        "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT": str(layout.served),
+        "LABEL_STUDIO_ALLOWED_HOSTS": hosts,
+        "LABEL_STUDIO_CORS_ALLOW_ALL_ORIGINS": "false",
+    }
+    database = {}
+    if config.database == "postgresql":
+        database = postgresql_environment(
+            host=config.postgresql_host,
+            port=config.postgresql_port,
+            name=config.postgresql_name,
+            user=config.postgresql_user,
+        )
+    return quiet_environment(layout.labelstudio) | own | public | database
 
 
 def _find_process(folder: Path) -> "psutil.Process | None":
@@ -248,29 +302,8 @@ def _find_process(folder: Path) -> "psutil.Process | None":
     return None
 
 
-def _port_of(process: "psutil.Process") -> int:
-    import psutil
-
-    try:
-        arguments = process.cmdline()
-        return int(arguments[arguments.index("--port") + 1])
-    except (psutil.Error, ValueError, IndexError):
-        return 0
-
-
-def _listening_ports(process: "psutil.Process") -> set[int]:
-    """Return the ports on which the process itself listens: a token is never sent to a stranger's server."""
-    import psutil
-
-    try:
-        connections = process.net_connections(kind="tcp4")
-    except psutil.Error:
-        return set()
-    return {connection.laddr.port for connection in connections if connection.status == psutil.CONN_LISTEN}
-
-
 def _server(folder: Path, credentials: _Credentials, process: "psutil.Process") -> ReviewServer:
-    port = _port_of(process)
+    port = port_of(process)
     return ReviewServer(
         url=f"http://{HOST}:{port}",
         port=port,
@@ -293,7 +326,7 @@ def _wait_until_ours(folder: Path, credentials: _Credentials, *, timeout_seconds
             raise ServiceError(f"Label Studio ended while it started: {_last_line(log)}; see {log}")
         if process is not None:
             appeared = True
-            port, heard = _port_of(process), _listening_ports(process)
+            port, heard = port_of(process), listening_ports(process)
             # Label Studio moves to the next port without a word when another program takes its own meanwhile.
             if heard and port not in heard:
                 process.kill()
@@ -301,7 +334,8 @@ def _wait_until_ours(folder: Path, credentials: _Credentials, *, timeout_seconds
                     f"port {port} on {HOST} was taken by another program; end it, or set another port in study.toml"
                 )
             if heard and _is_ours(port, credentials):
-                write_private(folder / "server.json", json.dumps({"port": port, "pid": process.pid}))
+                note = {"port": port, "pid": process.pid, "database": database_of(folder)}
+                write_private(folder / "server.json", json.dumps(note))
                 return _server(folder, credentials, process)
         time.sleep(POLL_SECONDS)
     raise ServiceError(f"Label Studio does not answer after {timeout_seconds:.0f} s: {_last_line(log)}; see {log}")

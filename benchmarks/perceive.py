@@ -142,7 +142,8 @@ def _heavy_tasks(arguments: argparse.Namespace, folder: Path) -> Iterator[tuple[
     common = _common(arguments, folder) | _detector(arguments) | {"config": str(config), "checkpoint": str(checkpoint)}
     on_gpu = arguments.device != "cpu"
     own = {"device": arguments.device, "threads": arguments.threads, "min_score": 0.0}
-    own["batch_size"] = arguments.batch or (64 if on_gpu else 8)
+    if arguments.batch or on_gpu:
+        own["batch_size"] = arguments.batch or 64
     torch_settings = own | {"config": str(config), "checkpoint": str(checkpoint)}
     yield "MMPoseInferencer", Task(way="inferencer", device=arguments.device, **common)
     yield "MMPoseInferencer, no flip", Task(way="inferencer", device=arguments.device, flip=False, **common)
@@ -152,8 +153,11 @@ def _heavy_tasks(arguments: argparse.Namespace, folder: Path) -> Iterator[tuple[
         name = "pressroom mmpose" + (f", {precision}" if on_gpu else "")
         yield name, Task(way="ours", keypoints="mmpose", keypoints_settings=settings, **common)
     if not on_gpu:
-        settings = own | {"model": str(exported)}
-        yield "pressroom onnx", Task(way="ours", keypoints="onnx", keypoints_settings=settings, **common)
+        for runtime in ("onnxruntime", "openvino"):
+            if find_spec(runtime):
+                settings = own | {"model": str(exported), "runtime": runtime}
+                name = f"pressroom onnx, {runtime}"
+                yield name, Task(way="ours", keypoints="onnx", keypoints_settings=settings, **common)
 
 
 def random_network(config: str, folder: Path) -> tuple[Path, Path, Path] | None:

@@ -114,15 +114,22 @@ class Strip:
             left += text_size_px(text, self.size_px)[0] + self.size_px
 
 
-def progress_bar(width: int, height: int, *, clip: TimeSpan, asked: TimeSpan, time_ns: int) -> Picture:
-    """Draw a film's progress: the span that is asked about shows on the whole bar, and lights up while it plays."""
+def progress_bar(width: int, height: int, *, clip: TimeSpan, asked: TimeSpan | None, time_ns: int) -> Picture:
+    """Draw a film's progress: the span that is asked about shows on the whole bar, and lights up while it plays.
+
+    Without ``asked`` the bar marks nothing.
+    """
 
     def x(instant_ns: int) -> int:
         share = (instant_ns - clip.start_ns) / clip.duration_ns
         return round(min(max(share, 0.0), 1.0) * width)
 
     bar = np.full((height, width, 3), RAIL, dtype=np.uint8)
-    start, end, now = x(asked.start_ns), x(asked.end_ns), x(time_ns)
+    now = x(time_ns)
+    if asked is None:
+        bar[:, :now] = OUTSIDE
+        return bar
+    start, end = x(asked.start_ns), x(asked.end_ns)
     bar[:, start:end] = dimmed(INSIDE, 0.4)
     bar[:, :now] = OUTSIDE
     bar[:, start : min(now, end)] = INSIDE

@@ -1,14 +1,22 @@
 """The ``pressroom`` command; every heavy import waits until a command needs it."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from schema.errors import PipelineError, UsageError
+from flows._cli_groups import GROUPS
+from flows._cli_options import (
+    HereArgument,
+    JsonOption,
+    KeypointsOption,
+    StudyArgument,
+    TrackerOption,
+    local_folder,
+    opened,
+    told,
+)
 
 app = typer.Typer(
     name="pressroom",
@@ -17,56 +25,16 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-release_app = typer.Typer(name="release", help="Look at published releases.", no_args_is_help=True)
-app.add_typer(release_app)
-models_app = typer.Typer(name="models", help="Networks of your own for keypoints.", no_args_is_help=True)
-app.add_typer(models_app)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Turn an error that pressroom raises on purpose into one line and its exit status."""
-    try:
-        yield
-    except UsageError as error:
-        typer.echo(f"pressroom: {error}", err=True)
-        raise typer.Exit(2) from error
-    except PipelineError as error:
-        typer.echo(f"pressroom: {error}", err=True)
-        raise typer.Exit(3) from error
-
-
-def _folder(location: str | Path) -> Path:
-    """Take a local folder from the command line; a URI is refused before ``Path`` makes a local name of it."""
-    with _told():
-        from schema.layout import StudyLayout
-
-        StudyLayout.at(location)
-    return Path(location)
-
-
-StudyArgument = Annotated[
-    Path, typer.Argument(metavar="STUDY", parser=_folder, help="The study's folder, or its study.toml.")
-]
-HereArgument = Annotated[
-    Path, typer.Argument(metavar="STUDY", parser=_folder, help="The study's folder; this one if none is named.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-TrackerOption = Annotated[
-    str | None, typer.Option("--tracker", metavar="NAME", help="Follow people with this back end, not the study's.")
-]
-KeypointsOption = Annotated[
-    str | None, typer.Option("--keypoints", metavar="NAME", help="Find keypoints with this back end, not the study's.")
-]
+for group in GROUPS:
+    app.add_typer(group)
 
 
 def _run(location: Path, *stages: str, **options: bool) -> None:
-    with _told():
+    with told():
         from flows._report import tell_outcome
         from flows._runner import run_stages
-        from flows._study import open_study
 
-        study = open_study(location)
+        study = opened(location)
         worst = 0
         for outcome in run_stages(study, stages, **options):
             tell_outcome(outcome, study)
@@ -77,10 +45,10 @@ def _run(location: Path, *stages: str, **options: bool) -> None:
 
 @app.command()
 def init(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", parser=_folder, help="A new folder for the study.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", parser=local_folder, help="A new folder for the study.")],
 ) -> None:
     """Make a study folder with a commented study.toml to start from."""
-    with _told():
+    with told():
         from flows._init import init_study
 
         typer.echo(init_study(folder))
@@ -89,12 +57,12 @@ def init(
 @app.command()
 def doctor(
     study: Annotated[
-        Path | None, typer.Argument(metavar="STUDY", parser=_folder, help="Also look at this study.")
+        Path | None, typer.Argument(metavar="STUDY", parser=local_folder, help="Also look at this study.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Tell what is installed, what is missing and how to get it."""
-    with _told():
+    with told():
         from flows._doctor import examine, tell_findings
 
         findings = examine(study)
@@ -106,13 +74,15 @@ def doctor(
 @app.command()
 def demo(
     videos: Annotated[list[str] | None, typer.Argument(metavar="[URL|FILE]...", help="Videos of your own.")] = None,
-    root: Annotated[Path, typer.Option(metavar="DIR", parser=_folder, help="Folder of the demo study.")] = Path("demo"),
+    root: Annotated[Path, typer.Option(metavar="DIR", parser=local_folder, help="Folder of the demo study.")] = Path(
+        "demo"
+    ),
     tracker: TrackerOption = None,
     keypoints: KeypointsOption = None,
     open_page: Annotated[bool, typer.Option("--open", help="Open the review page at the end.")] = False,
 ) -> None:
     """Show the whole chain on a real video, from a link to a verified release and a running review page."""
-    with _told():
+    with told():
         from flows._demo import run_demo
 
         status = run_demo(videos or [], root=root, tracker=tracker, keypoints=keypoints, open_page=open_page)
@@ -125,13 +95,12 @@ def plan(
     study: StudyArgument, tracker: TrackerOption = None, keypoints: KeypointsOption = None, as_json: JsonOption = False
 ) -> None:
     """Tell what would be done, with hours, gigabytes and annotator minutes."""
-    with _told():
+    with told():
         from flows._overrides import named_back_ends
         from flows._report import tell_plan
-        from flows._study import open_study
 
         with named_back_ends(tracker=tracker, keypoints=keypoints):
-            tell_plan(open_study(study), as_json=as_json)
+            tell_plan(opened(study), as_json=as_json)
 
 
 @app.command()
@@ -164,16 +133,15 @@ def perceive(
     if not score_only:
         _run(study, "perceive")
         return
-    with _told():
+    with told():
         from flows._scores import tell_scores
-        from flows._study import open_study
 
         status = 0
         try:
             _run(study, "perceive", score_only=True)
         except typer.Exit as ended:
             status = ended.exit_code
-        tell_scores(open_study(study), as_json=as_json)
+        tell_scores(opened(study), as_json=as_json)
         if status:
             raise typer.Exit(status)
 
@@ -185,9 +153,14 @@ def propose(study: StudyArgument) -> None:
 
 
 @app.command()
-def push(study: StudyArgument) -> None:
-    """Put new candidates on the review page."""
-    _run(study, "push")
+def push(
+    study: StudyArgument,
+    recreate: Annotated[
+        bool, typer.Option("--recreate", help="Ask again what somebody deleted on the review server.")
+    ] = False,
+) -> None:
+    """Put what is asked next on the review page."""
+    _run(study, "push", recreate=recreate)
 
 
 @app.command()
@@ -205,7 +178,7 @@ def publish(study: StudyArgument) -> None:
 @app.command()
 def run(study: StudyArgument, tracker: TrackerOption = None, keypoints: KeypointsOption = None) -> None:
     """Collect, perceive, propose and push; picks up where it stopped."""
-    with _told():
+    with told():
         from flows._overrides import named_back_ends, tell_override
 
         with named_back_ends(tracker=tracker, keypoints=keypoints):
@@ -216,41 +189,37 @@ def run(study: StudyArgument, tracker: TrackerOption = None, keypoints: Keypoint
 @app.command()
 def up(study: HereArgument = Path()) -> None:
     """Start the study's Prefect server and review server in the background."""
-    with _told():
+    with told():
         from flows._services import start_services
-        from flows._study import open_study
 
-        typer.echo(start_services(open_study(study)))
+        typer.echo(start_services(opened(study)))
 
 
 @app.command()
 def down(study: HereArgument = Path()) -> None:
     """Stop the study's servers."""
-    with _told():
+    with told():
         from flows._services import stop_services
-        from flows._study import open_study
 
-        typer.echo(stop_services(open_study(study)))
+        typer.echo(stop_services(opened(study)))
 
 
 @app.command()
 def serve(study: HereArgument = Path()) -> None:
     """Run the study's stages by its schedules, in Prefect's page, until this is ended."""
-    with _told():
+    with told():
         from flows._serve import serve as serve_study
-        from flows._study import open_study
 
-        serve_study(open_study(study))
+        serve_study(opened(study))
 
 
 @app.command()
 def status(study: StudyArgument, as_json: JsonOption = False) -> None:
     """Tell what is done, dropped (by reason), waiting, asked and verified, and the disk it takes."""
-    with _told():
+    with told():
         from flows._report import tell_status
-        from flows._study import open_study
 
-        tell_status(open_study(study), as_json=as_json)
+        tell_status(opened(study), as_json=as_json)
 
 
 @app.command()
@@ -262,13 +231,12 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """Tell why each part of a video will or will not be redone."""
-    with _told():
+    with told():
         from flows._overrides import named_back_ends
         from flows._report import tell_explanation
-        from flows._study import open_study
 
         with named_back_ends(tracker=tracker, keypoints=keypoints):
-            tell_explanation(open_study(study), key, as_json=as_json)
+            tell_explanation(opened(study), key, as_json=as_json)
 
 
 @app.command()
@@ -278,61 +246,14 @@ def preview(
     background: Annotated[str, typer.Option(help="`picture` (keep it private) or `black`.")] = "black",
 ) -> None:
     """Draw an overlay film and a contact sheet of one video: people and roles, hands, cuts and candidates in time."""
-    with _told():
+    with told():
         from flows._preview import preview_video
         from flows._progress import showing
-        from flows._study import open_study
 
         with showing():
-            paths = preview_video(open_study(study), video, background=background)
+            paths = preview_video(opened(study), video, background=background)
         for path in paths:
             typer.echo(path)
-
-
-@models_app.command("list")
-def models_list(as_json: JsonOption = False) -> None:
-    """Tell which whole-body networks there are, how accurate they are, and whose weights are here."""
-    with _told():
-        from flows._models import tell_models
-
-        tell_models(as_json=as_json)
-
-
-@models_app.command("show")
-def models_show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A config that `pressroom models list` names.")],
-) -> None:
-    """Tell where a network's weights come from and go, and what to write into study.toml."""
-    with _told():
-        from flows._models import tell_model
-
-        tell_model(name)
-
-
-@models_app.command("export")
-def models_export(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A config's name, or the path of your own config.")],
-    checkpoint: Annotated[str, typer.Option(help="Its weights: a name in the weights folder, or a path.")] = "",
-    output: Annotated[Path | None, typer.Option(help="Where to; the weights folder if not given.")] = None,
-) -> None:
-    """Export a network to ONNX, for machines without torch and mmpose."""
-    with _told():
-        from flows._models import export_model
-
-        export_model(name, checkpoint=checkpoint, output=output)
-
-
-@release_app.command("validate")
-def release_validate(
-    release: Annotated[Path, typer.Argument(metavar="RELEASE", help="The release's folder.")],
-    as_json: JsonOption = False,
-) -> None:
-    """Check a release as an outsider would: files, keys, counts, spans, splits, privacy."""
-    with _told():
-        from flows._report import tell_validation
-
-        if not tell_validation(release, as_json=as_json):
-            raise typer.Exit(3)
 
 
 def main() -> None:

@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from flows._plan import asks_for_players, disposed_videos, is_current
+from flows._plan import asked_candidates, asks_for_players, disposed_videos, is_current
 from flows._stages import Part, perception_stages, segments_part, video_parts
 from flows._study import Study
-from schema.arrow import CANDIDATES, PLAYERS, TASKS, TRACKS, TableSpec
+from schema.arrow import CANDIDATES, PLAYERS, TRACKS, TableSpec
 from schema.errors import StoreFullError
 from schema.files import replace_text
 from schema.people import Role
@@ -65,7 +65,7 @@ def take_inventory(study: Study, videos: Iterable[VideoRecord]) -> Inventory:
     """
     videos = list(videos)
     found, remembered = Inventory(), _Remembered(study)
-    asked = set(study.store.read(TASKS)["candidate_id"].to_pylist())
+    asked = asked_candidates(study)
     gone = disposed_videos(study)
     asks = asks_for_players(study)
     for video in videos:

@@ -153,8 +153,14 @@ class _Undecided:
         return candidate.track_number in self._tracks[video.video_id]
 
 
+def asked_candidates(study: Study) -> set[str]:
+    """Return the candidates that were put to people, or to an expert at once."""
+    tasks = study.store.read(TASKS)
+    return {*tasks["candidate_id"].to_pylist(), *filter(None, tasks["about"].to_pylist())}
+
+
 def _never_asked(study: Study) -> list[tuple[VideoRecord, Candidate]]:
-    asked = set(study.store.read(TASKS)["candidate_id"].to_pylist())
+    asked = asked_candidates(study)
     gone = disposed_videos(study)
     return [
         (video, candidate)

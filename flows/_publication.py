@@ -5,6 +5,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from annotation.adjudicate import STAGE, adjudicate_annotations
 from flows._duplicates import linked_videos
 from flows._identity import declared_people, identify, match_outcomes
@@ -12,7 +15,7 @@ from flows._leases import waited_lease
 from flows._outcome import Outcome, record_run
 from flows._perception import split_dropped, write_part
 from flows._plan import disposed_videos, is_current, study_videos
-from flows._stages import release_document, segments_part, video_parts
+from flows._stages import release_document, segments_part, study_experts, video_parts
 from flows._study import Study, read_people
 from flows._videos import read_video_part
 from flows._withdrawals import withdrawn_videos
@@ -20,16 +23,19 @@ from releases.build import ReleaseConfig, ReleaseInputs, build_release
 from releases.build import is_current as release_is_current
 from releases.privacy import ForbiddenStrings
 from releases.splits import read_splits_lock
-from schema.answer_rows import annotations_from_rows, tasks_from_rows
-from schema.arrow import ANNOTATIONS, KEYPOINTS, PLAYERS, SOURCES, TASKS, TRACKS
+from schema.answer_rows import annotations_from_rows, known_answers_from_rows, tasks_from_rows
+from schema.arrow import ANNOTATIONS, KEYPOINTS, KNOWN_ANSWERS, PLAYERS, SOURCES, TASKS, TRACKS
 from schema.errors import DropReason, InvalidReleaseError, UsageError
 from schema.people import Role
 from schema.people_rows import roles_from_rows
 from schema.privacy import make_subject_id
+from schema.questions import QuestionKind
 from schema.records import Dropped, Track, VideoId, VideoRecord
 from schema.rows import segments_to_rows, tracks_from_rows, videos_to_rows
 from schema.tables import STUDY_KEY, digest_of
 
+_NO_CANDIDATE = (QuestionKind.KNOWN, QuestionKind.AUDIT)
+"""Questions that are about no candidate."""
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 
 
@@ -82,11 +88,19 @@ def adjudicate(study: Study) -> None:
             sha256s={v.video_id: v.sha256 for v in perceived.values()},
             taxonomy=study.taxonomy,
             config=study.config.adjudicate,
+            known=known_answers_from_rows(study.store.read(KNOWN_ANSWERS)),
+            experts=study_experts(study),
         )
     )
     dropped += [
         Dropped(stage=STAGE, item_id=candidate_id, reason=DropReason.WITHDRAWN, detail="its video was withdrawn")
-        for candidate_id in sorted({a.candidate_id for a in answers if a.anchor.video_id in withdrawn})
+        for candidate_id in sorted(
+            {
+                a.about or a.candidate_id
+                for a in answers
+                if a.anchor.video_id in withdrawn and a.kind not in _NO_CANDIDATE
+            }
+        )
     ]
     write_part(study, part, segments_to_rows(segments), dropped)
 
@@ -189,7 +203,7 @@ def _build(study: Study) -> Path:
         config = replace(config, version=".".join(map(str, following)))
     inputs = ReleaseInputs(
         segments=study.store.read_part(part.spec, part.key, part.digest),
-        annotations=study.store.read(ANNOTATIONS),
+        annotations=_released_answers(study),
         videos=videos_to_rows(videos),
         subject_of=_subject_of(study, videos),
         match_outcomes=match_outcomes(study),
@@ -203,6 +217,14 @@ def _build(study: Study) -> Path:
         earlier_changelog=(earlier[-1] / "CHANGELOG.md").read_text(encoding="utf-8") if earlier else "",
     )
     return build_release(inputs, releases_folder=study.layout.releases, config=config)
+
+
+def _released_answers(study: Study) -> pa.Table:
+    """Return the answers to candidates: hidden items measure people, and stay hidden; windows have no one question."""
+    answers = study.store.read(ANNOTATIONS)
+    kinds = pc.fill_null(answers["kind"], QuestionKind.VERDICT.value)
+    asked = pc.is_in(kinds, value_set=pa.array([QuestionKind.VERDICT.value, QuestionKind.EXPERT.value]))
+    return answers.filter(pc.and_(asked, pc.invert(pc.fill_null(answers["deleted"], False))))
 
 
 def _earlier_splits(earlier: list[Path]) -> dict[str, str]:

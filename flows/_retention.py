@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 from math import inf
 from pathlib import Path
 
+from flows._clips import clip_files
 from flows._leases import lease
-from flows._plan import disposed_videos, is_current, poorer_videos, study_videos, undecided_tracks
+from flows._plan import asked_candidates, disposed_videos, is_current, poorer_videos, study_videos, undecided_tracks
 from flows._player_questions import question_picture
 from flows._publication import study_releases
 from flows._stages import fingerprint_part, perception_stages, video_parts
@@ -24,9 +25,13 @@ from schema.arrow import (
     TASKS,
     TableSpec,
 )
+from schema.questions import QuestionKind
 from schema.records import VideoRecord
 from schema.rows import Row, table_of
 from schema.tables import STUDY_KEY
+
+ASKED_OF_ONE = (QuestionKind.EXPERT, QuestionKind.BLIND)
+"""Kinds of question that one person answers."""
 
 
 def apply_retention(study: Study) -> int:
@@ -79,7 +84,7 @@ def _may_go(study: Study, *, rule: str) -> Iterator[VideoRecord]:
     """Yield the videos that are there and of which nothing more is to be made: poorer copies, and those through."""
     gone = disposed_videos(study)
     poorer = poorer_videos(study) if study.config.duplicates.skip_poorer else set()
-    asked = set(study.store.read(TASKS)["candidate_id"].to_pylist())
+    asked = asked_candidates(study)
     released_ns = _released_ns(study)
     for video in study_videos(study):
         if video.video_id in gone or not is_current(study, fingerprint_part(study, video)):
@@ -145,10 +150,11 @@ def _answered_clips(study: Study, gone: set[str]) -> Iterator[Path]:
     for row in study.store.read(ANNOTATIONS).select(["candidate_id", "annotator_id", "answered_ns"]).to_pylist():
         people[row["candidate_id"]].add(row["annotator_id"])
         newest_ns[row["candidate_id"]] = max(row["answered_ns"], newest_ns.get(row["candidate_id"], 0))
-    for row in study.store.read(TASKS).select(["candidate_id", "video_id"]).to_pylist():
-        is_answered = len(people[row["candidate_id"]]) >= study.config.annotate.first_answers
+    for row in study.store.read(TASKS).select(["candidate_id", "video_id", "kind"]).to_pylist():
+        needed = 1 if row["kind"] in ASKED_OF_ONE else study.config.annotate.first_answers
+        is_answered = len(people[row["candidate_id"]]) >= needed
         if row["video_id"] in gone and is_answered and newest_ns[row["candidate_id"]] <= released_ns:
-            yield study.layout.served / "clips" / f"{row['candidate_id']}.mp4"
+            yield from clip_files(study, row["candidate_id"])
 
 
 def _deleted(path: Path) -> int:

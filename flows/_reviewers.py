@@ -6,12 +6,14 @@ Every answer of theirs is marked as scripted, in the records and in the release;
 from annotation.accounts import ensure_scripted_accounts
 from annotation.page import answer_result
 from annotation.player_page import player_answer_result
-from flows._annotation import review_client
 from flows._player_review import questions_on
+from flows._review import review_client
+from flows._standing import newest_tasks
 from flows._study import Study
 from schema.answer_rows import tasks_from_rows
 from schema.arrow import PLAYER_ANSWERS, PLAYER_QUESTIONS, TASKS
 from schema.player_questions import PersonShown, PlayerQuestion
+from schema.questions import QuestionKind
 from schema.records import ReviewTask, Verdict
 
 REVIEWERS = 3
@@ -28,7 +30,7 @@ def answer_by_script(study: Study) -> int:
     recorded = tasks_from_rows(study.store.read(TASKS))
     with review_client(study) as (server, client):
         tasks = sorted(
-            (task for task in recorded if task.server_id == server.server_id),
+            (t for t in newest_tasks(recorded) if t.server_id == server.server_id and t.kind is QuestionKind.VERDICT),
             key=lambda task: (task.score, task.candidate_id),
         )
         left_open = min(MOST_LEFT_OPEN, max(1, len(tasks) // 3)) if len(tasks) > 1 else 0

@@ -12,11 +12,11 @@ from flows._collection import Campaign
 from flows._duplicates import has_current_duplicates
 from flows._gathering import settle, take_news, to_recheck
 from flows._outcome import Failure, Outcome, record_run
-from flows._plan import study_videos, to_perceive, to_propose, to_push
-from flows._player_questions import to_ask
+from flows._plan import study_videos, to_perceive, to_propose
 from flows._prefect import connect
 from flows._progress import showing
 from flows._publication import published_release
+from flows._push import count_waiting
 from flows._retention import cannot_be_redone
 from flows._study import Study
 from schema.errors import PipelineError
@@ -53,6 +53,10 @@ def _to_perceive(study: Study, outcome: Outcome, *, score_only: bool = False) ->
     return len(waiting) + int(not has_current_duplicates(study))
 
 
+def _to_push(study: Study, _: Outcome, *, recreate: bool = False) -> int:
+    return count_waiting(study, recreate=recreate)
+
+
 STAGES: dict[str, Stage] = {
     "collect": Stage(flow="flows.collect:collect_flow", waiting=_gather),
     "recheck": Stage(flow="flows.collect:recheck_flow", waiting=lambda study, _: to_recheck(study)),
@@ -60,7 +64,7 @@ STAGES: dict[str, Stage] = {
     "propose": Stage(
         flow="flows.propose:propose_flow", waiting=lambda study, _: len(to_propose(study, study_videos(study)))
     ),
-    "push": Stage(flow="flows.annotate:push_flow", waiting=lambda study, _: len(to_push(study)) + len(to_ask(study))),
+    "push": Stage(flow="flows.annotate:push_flow", waiting=_to_push, options=frozenset({"recreate"})),
     # only the review server knows whether people answered
     "pull": Stage(flow="flows.annotate:pull_flow", waiting=lambda study, _: 1),
     "publish": Stage(flow="flows.publish:publish_flow", waiting=lambda study, _: int(published_release(study) is None)),

@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING, Any
 from flows._player_answers import player_answers
 from flows._roster import expected_players
 from flows._study import Study
+from schema.answer_rows import annotators_from_rows
 from schema.arrow import (
     ANNOTATIONS,
+    ANNOTATORS,
     CANDIDATES,
     DUPLICATES,
     FINGERPRINTS,
     FRAMES,
     IDENTITIES,
     KEYPOINTS,
+    KNOWN_ANSWERS,
     PLAYER_ANSWERS,
     PLAYERS,
     PROXIES,
@@ -32,6 +35,7 @@ from schema.arrow import (
     VISIBILITY,
     TableSpec,
 )
+from schema.questions import Role
 from schema.records import VideoRecord
 from schema.tables import STUDY_KEY, digest_of
 from schema.taxonomy import Taxonomy
@@ -55,7 +59,7 @@ STAGE_VERSIONS = {
     "identities": 1,
     "fingerprints": 1,
     "duplicates": 1,
-    "segments": 1,
+    "segments": 2,
     "release": 3,
 }
 """Raise a stage's version when its code changes what it makes; a test compares the code's digest."""
@@ -186,12 +190,20 @@ def segments_part(study: Study, videos: Iterable[VideoRecord]) -> Part:
         inputs={
             "annotations": study.store.recorded_digest(ANNOTATIONS),
             "tasks": study.store.recorded_digest(TASKS),
+            "known_answers": study.store.recorded_digest(KNOWN_ANSWERS),
+            "experts": sorted(study_experts(study)),
             "players": players,
             "taxonomy": taxonomy_digest(study.taxonomy),
         },
         settings=asdict(study.config.adjudicate),
     )
     return Part(spec=SEGMENTS, key=STUDY_KEY, document=document)
+
+
+def study_experts(study: Study) -> frozenset[str]:
+    """Return the pseudonyms of those whose answer decides."""
+    annotators = annotators_from_rows(study.store.read(ANNOTATORS))
+    return frozenset(one for one, annotator in annotators.items() if annotator.role is Role.EXPERT)
 
 
 def fingerprint_part(study: Study, video: VideoRecord) -> Part:

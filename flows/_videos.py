@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -16,10 +17,11 @@ from perception.visibility import too_few_hands
 from proposals.merge import inherit_ids
 from proposals.propose import propose_candidates
 from schema.answer_rows import tasks_from_rows
-from schema.arrow import CANDIDATES, KEYPOINTS, SMOOTHED, TASKS, TRACKS, VISIBILITY, TableSpec
+from schema.arrow import CANDIDATES, KEYPOINTS, PLAYERS, SMOOTHED, TASKS, TRACKS, VISIBILITY, TableSpec
 from schema.errors import DropReason
-from schema.people_rows import visibilities_from_rows
-from schema.records import Dropped, VideoRecord
+from schema.people_rows import roles_from_rows, visibilities_from_rows
+from schema.questions import QuestionKind
+from schema.records import CandidateId, Dropped, ReviewTask, Track, VideoRecord
 from schema.rows import candidates_to_rows, concatenated, keypoints_from_rows, tracks_from_rows
 
 Progress = Callable[[str, str, int, int], None]
@@ -123,6 +125,12 @@ def read_video_part(study: Study, video: VideoRecord, spec: TableSpec) -> pa.Tab
     return study.store.read_part(spec, video.video_id, video_parts(study, video)[spec.name].digest)
 
 
+def kept_tracks_of(study: Study, video: VideoRecord) -> list[Track]:
+    """Read the tracks of a video's players, and of whom else the study keeps."""
+    kept = {role.track_number for role in roles_from_rows(read_video_part(study, video, PLAYERS)) if role.kept}
+    return [track for track in tracks_from_rows(read_video_part(study, video, TRACKS)) if track.track_number in kept]
+
+
 def _candidates(study: Study, video: VideoRecord) -> tuple[pa.Table, list[Dropped]]:
     tracks = {track.track_number: track for track in tracks_from_rows(read_video_part(study, video, TRACKS))}
     least = study.config.quality.min_hands_share
@@ -134,5 +142,11 @@ def _candidates(study: Study, video: VideoRecord) -> tuple[pa.Table, list[Droppe
     proposed = propose_candidates(people, sha256=video.sha256, taxonomy=study.taxonomy, config=study.config.proposals)
     kept, dropped = split_dropped(proposed)
     dropped += unseen.values()
-    asked = [t for t in tasks_from_rows(study.store.read(TASKS)) if t.anchor.sha256 == video.sha256]
-    return candidates_to_rows(inherit_ids(kept, asked)), dropped
+    return candidates_to_rows(inherit_ids(kept, _asked_about(study, video))), dropped
+
+
+def _asked_about(study: Study, video: VideoRecord) -> list[ReviewTask]:
+    """Return what people or an expert were asked about a video, by the candidate's id; hidden items are altered."""
+    tasks = [t for t in tasks_from_rows(study.store.read(TASKS)) if t.anchor.sha256 == video.sha256]
+    kinds = (QuestionKind.VERDICT, QuestionKind.EXPERT)
+    return [replace(t, candidate_id=CandidateId(t.about or t.candidate_id)) for t in tasks if t.kind in kinds]

@@ -2,20 +2,22 @@
 
 from prefect import flow
 
-from flows._annotation import pull, push
 from flows._flowkit import StageRun
 from flows._outcome import Outcome
+from flows._pull import pull
+from flows._push import push
 
 
 @flow(name="push")
-def push_flow(study: str) -> Outcome:
-    """Put every candidate that was not asked yet on the reviewing page.
+def push_flow(study: str, recreate: bool = False) -> Outcome:
+    """Put what is asked next on the reviewing page.
 
     Args:
         study: The study's folder, as the machine sees it that does the work.
+        recreate: Ask again what somebody deleted on the review server.
     """
     with StageRun("push", study) as run:
-        run.outcome.add(push(run.study))
+        run.outcome.add(push(run.study, recreate=recreate))
     return run.outcome
 
 

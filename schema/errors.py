@@ -97,7 +97,9 @@ class DropReason(StrEnum):
     REJECTED = "rejected"
     """Most people said that there is no micro-gesture."""
     UNDECIDED = "undecided"
-    """Too few answers, or no majority."""
+    """Too few answers, or none of the outcomes is likely enough."""
+    MERGED = "merged"
+    """The same gesture was verified under another question, which has more answers."""
     UNKNOWN_SUBJECT = "unknown_subject"
     """Nobody declared who the person is."""
 

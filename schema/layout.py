@@ -56,6 +56,11 @@ class StudyLayout:
         return self.root / "previews"
 
     @property
+    def reports(self) -> Path:
+        """Reports on the study's work, under pseudonyms."""
+        return self.root / "reports"
+
+    @property
     def labelstudio(self) -> Path:
         """The review server's data folder."""
         return self.private / "label-studio"

@@ -7,11 +7,19 @@ from hashlib import sha256
 from pathlib import Path
 
 from schema.errors import DamagedTableError
+from schema.questions import QuestionKind
 from schema.records import SourceId, SubjectId, VideoId
 
 KEY_BYTES = 32
 ID_HEX_DIGITS = 20
 """80 bits: two of a million ids collide with a chance below one in a trillion."""
+QUESTION_LETTERS: dict[QuestionKind, str] = {
+    QuestionKind.KNOWN: "c",  # as a candidate's: every member of the review server's project can read a task's data
+    QuestionKind.EXPERT: "x",
+    QuestionKind.BLIND: "b",
+    QuestionKind.AUDIT: "w",
+}
+"""How the ids of questions begin that are no candidate's own."""
 
 
 def load_pseudonym_key(private_folder: Path, *, create: bool = False) -> bytes:
@@ -75,3 +83,16 @@ def make_subject_id(key: bytes, person_id: str) -> SubjectId:
 def make_annotator_id(key: bytes, account: str) -> str:
     """Name the person who answered, by the account's e-mail address on the review server."""
     return "r" + _keyed_hash(key, "annotator", account)
+
+
+def make_question_id(key: bytes, kind: QuestionKind, *about: str) -> str:
+    """Name a question that is not a candidate's own verdict, by what it is about.
+
+    Raises ``KeyError`` for ``VERDICT``: that question has the candidate's id.
+    """
+    return QUESTION_LETTERS[kind] + _keyed_hash(key, "question", kind, *about)
+
+
+def keyed_fraction(key: bytes, *parts: str) -> float:
+    """Draw a number in [0, 1) that depends on the key and the parts alone: the same draw, whatever else is drawn."""
+    return int(_keyed_hash(key, "fraction", *parts)[:13], 16) / 16**13

@@ -2,8 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
+from schema.matching import Box
 from schema.timespan import TimeSpan
+
+if TYPE_CHECKING:  # schema.records imports this file
+    from schema.records import VideoId
 
 
 class QuestionKind(StrEnum):
@@ -78,3 +83,18 @@ class Annotator:
     active: bool
     added_ns: int
     """Unix time in ns; of an annotator's several rows the newest counts."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditWindow:
+    """A stretch of a followed person, drawn by chance: people search it for what the proposals miss."""
+
+    window_id: str
+    """``candidate_id`` of the question of kind ``AUDIT``."""
+    video_id: "VideoId"
+    track_number: int
+    span: TimeSpan
+    box_xyxy: Box
+    """The person's box at mid-span."""
+    sampled_share: float
+    """Chance with which the window was drawn, (0, 1]: each gesture seen in it stands for 1 / ``sampled_share``."""

@@ -2,6 +2,7 @@
 
 import atexit
 import warnings
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -87,11 +88,17 @@ def mmpose_that_sees_paintings() -> MmposeKeypointsConfig:
 
 @cache
 def onnx_that_sees_paintings() -> OnnxKeypointsConfig:
-    """Export the same network; the settings that name it."""
+    """Export the same network; the settings that name it, for ONNX Runtime."""
     settings = mmpose_that_sees_paintings()
     model = _folder() / "paintings.onnx"
     export_network(Path(settings.config), Path(settings.checkpoint), model)
     return OnnxKeypointsConfig(model=str(model), batch_size=8, min_score=settings.min_score)
+
+
+@cache
+def openvino_that_sees_paintings() -> OnnxKeypointsConfig:
+    """Return the settings of the same file for OpenVINO."""
+    return replace(onnx_that_sees_paintings(), runtime="openvino")
 
 
 def random_network(config: Path, *, seed: int = 0):

@@ -29,7 +29,8 @@ def boxes(draw: st.DrawFn, *, side_px: int = 2000) -> Box:
 def annotations(draw: st.DrawFn, *, candidate_count: int = 3, annotator_count: int = 4) -> Annotation:
     """An answer to one of a few candidates by one of a few annotators; ids are unique to content, times are not."""
     verdict = draw(st.sampled_from(Verdict))
-    class_id = {Verdict.ACCEPT: NECK, Verdict.RELABEL: draw(st.sampled_from((NECK, ARMS)))}.get(verdict)
+    relabelled = draw(st.sampled_from((NECK, ARMS)))
+    class_id = {Verdict.ACCEPT: NECK, Verdict.ADJUST: NECK, Verdict.RELABEL: relabelled}.get(verdict)
     candidate = draw(st.integers(0, candidate_count - 1))
     annotator = draw(st.integers(0, annotator_count - 1))
     answered_ns = draw(st.integers(0, 5))

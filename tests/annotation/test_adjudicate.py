@@ -1,13 +1,15 @@
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotation.adjudicate import AdjudicateConfig, adjudicate_annotations
+from annotation.adjudicate import AdjudicateConfig, adjudicate_annotations, merge_segments
 from schema.errors import ConfigError, DamagedTableError, DropReason
+from schema.questions import Mark, QuestionKind
 from schema.records import Annotation, CandidateId, Dropped, ReviewTask, Track, Verdict, VerifiedSegment, VideoId
 from schema.taxonomy import load_taxonomy
 from tests.factories import (
@@ -21,6 +23,7 @@ from tests.factories import (
     VIDEO_ID,
     make_anchor,
     make_annotation,
+    make_segment,
     make_span,
     make_task,
     make_track,
@@ -37,6 +40,7 @@ def adjudicate(
     tasks: Iterable[ReviewTask] | None = None,
     tracks: Sequence[Track] | None = None,
     sha256: str = SHA256,
+    experts: Set[str] = frozenset(),
     **config: Any,
 ) -> list[VerifiedSegment | Dropped]:
     shown = [make_track()] if tracks is None else tracks
@@ -48,6 +52,7 @@ def adjudicate(
             sha256s={VIDEO_ID: sha256, OTHER_VIDEO_ID: sha256},
             taxonomy=IMIGUE,
             config=AdjudicateConfig(**config),
+            experts=experts,
         )
     )
 
@@ -87,6 +92,7 @@ def test_one_person_is_enough_unless_the_study_asks_for_more() -> None:
         class_id=NECK,
         answer_count=1,
         agreement=1.0,
+        posterior=pytest.approx(0.83, abs=0.01),
         scripted=False,
         evidence=make_task().evidence,
         proposer="contact",
@@ -135,12 +141,18 @@ def test_accepting_a_class_and_relabelling_to_it_agree() -> None:
     [
         (make_annotation(1), reject(2)),
         (make_annotation(1), relabel(2), reject(3)),
-        (make_annotation(1), make_annotation(2), relabel(3), reject(4)),
+        (make_annotation(1), make_annotation(2), reject(3), reject(4)),
         (unsure(1), unsure(2)),
     ],
 )
-def test_ties_pluralities_and_all_unsure_are_undecided(given_answers: tuple[Annotation, ...]) -> None:
+def test_what_is_in_doubt_is_undecided(given_answers: tuple[Annotation, ...]) -> None:
     assert drop_of(*given_answers).reason is DropReason.UNDECIDED
+
+
+def test_a_doubt_is_told_with_its_number() -> None:
+    assert drop_of(make_annotation(1), reject(2)).detail == (
+        "1 of 2 decided answers say 'no gesture', probability 0.50; 0.80 is needed"
+    )
 
 
 def test_unsure_is_an_abstention() -> None:
@@ -148,9 +160,11 @@ def test_unsure_is_an_abstention() -> None:
     assert (segment.answer_count, segment.agreement) == (1, 1.0)
 
 
-def test_a_higher_majority_can_be_asked_for() -> None:
+def test_more_certainty_can_be_asked_for() -> None:
     answers = (make_annotation(1), make_annotation(2), reject(3))
-    assert drop_of(*answers, majority=0.7).reason is DropReason.UNDECIDED
+    assert segment_of(*answers).posterior == pytest.approx(0.89, abs=0.01)
+    assert drop_of(*answers, min_posterior=0.95).reason is DropReason.UNDECIDED
+    assert segment_of(*answers, make_annotation(4), min_posterior=0.95).answer_count == 4
 
 
 def test_only_the_newest_answer_of_a_person_counts() -> None:
@@ -166,7 +180,8 @@ def test_the_same_row_twice_counts_once() -> None:
 
 
 def test_a_movement_that_no_class_names_can_be_agreed_on() -> None:
-    segment = segment_of(make_annotation(1, proposed_class_id=None, class_id=None))
+    accepts = [make_annotation(number, proposed_class_id=None, class_id=None) for number in (1, 2)]
+    segment = segment_of(*accepts, tasks=[make_task(class_id=None)])
     assert segment.class_id is None
     assert (
         segment.description
@@ -257,7 +272,8 @@ def test_tracks_are_asked_for_once_a_video() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"majority": 0.4}, {"majority": 1.0}, {"min_answers": 0}, {"min_human_answers": 0}, {"min_box_iou": 0}]
+    "changes",
+    [{"min_posterior": 0.4}, {"min_posterior": 1.0}, {"min_answers": 0}, {"min_human_answers": 0}, {"min_box_iou": 0}],
 )
 def test_a_configuration_that_means_nothing_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"must be|needed"):
@@ -284,9 +300,110 @@ def test_kept_and_dropped_are_the_candidates_with_an_answer(rows: list[Annotatio
 
 
 @given(st.lists(annotations(candidate_count=1), min_size=1, max_size=12))
-def test_a_segment_never_rests_on_half_or_less(rows: list[Annotation]) -> None:
+def test_a_segment_is_what_somebody_said_and_likely_enough(rows: list[Annotation]) -> None:
     (outcome,) = adjudicate(rows, tasks=TASKS)
     if isinstance(outcome, VerifiedSegment):
-        assert outcome.agreement > 0.5
+        assert outcome.posterior >= 0.8
+        assert outcome.agreement > 0
         assert outcome.scripted == all(a.scripted for a in rows)
-        assert outcome.class_id in (NECK, ARMS)
+        assert outcome.class_id in {a.class_id for a in rows}
+
+
+def expert_says(number: int, **changes: Any) -> Annotation:
+    given = make_annotation(number, candidate_id=CandidateId("x1"), about=CANDIDATE_ID, kind=QuestionKind.EXPERT)
+    return replace(given, annotator_id="r-expert", **changes)
+
+
+def test_an_expert_decides_and_stays_visible() -> None:
+    crowd = [reject(1), reject(2), reject(3), make_annotation(4)]
+    own_edges = make_span(2.4, 3.0)
+    segment = segment_of(*crowd, expert_says(5, answered_span=own_edges), experts={"r-expert"})
+    assert (segment.posterior, segment.span, segment.answer_count) == (1.0, own_edges, 5)
+    assert segment.agreement == pytest.approx(2 / 5)
+    rejects = {"verdict": Verdict.REJECT, "class_id": None}
+    assert drop_of(make_annotation(1), make_annotation(2), expert_says(5, **rejects), experts={"r-expert"}).reason is (
+        DropReason.REJECTED
+    )
+    newest = segment_of(expert_says(5, **rejects), expert_says(6), experts={"r-expert"}, min_human_answers=3)
+    assert newest.posterior == 1.0
+
+
+def test_an_answer_to_the_expert_question_by_somebody_else_is_one_answer_among_others() -> None:
+    segment = segment_of(reject(1), make_annotation(2), make_annotation(3), expert_says(4))
+    assert segment.posterior < 1
+    assert segment.answer_count == 4
+
+
+def drawn(number: int, *spans_s: tuple[float, float], class_id: str | None = NECK, **changes: Any) -> Annotation:
+    marks = tuple(
+        Mark(span=make_span(*span_s), class_id=class_id, first_frame=round(25 * span_s[0]), end_frame=99)
+        for span_s in spans_s
+    )
+    asked = make_anchor(span=make_span(0, 8))
+    changes = {"verdict": Verdict.MARKED if marks else Verdict.NOTHING, "class_id": None, "anchor": asked} | changes
+    return make_annotation(
+        number,
+        candidate_id=CandidateId("w1"),
+        kind=QuestionKind.AUDIT,
+        proposed_class_id=None,
+        suggestion_shown=False,
+        marks=marks,
+        **changes,
+    )
+
+
+def window_task(**changes: Any) -> ReviewTask:
+    window = {"candidate_id": CandidateId("w1"), "kind": QuestionKind.AUDIT, "class_id": None, "proposer": "audit"}
+    return make_task(**window | {"anchor": make_anchor(span=make_span(0, 8))} | changes)
+
+
+def test_what_people_draw_in_a_window_becomes_a_segment() -> None:
+    answers = [drawn(1, (2.0, 3.0), (6.0, 7.0)), drawn(2, (2.2, 3.0)), drawn(3, (2.2, 3.2)), drawn(4, (2.1, 3.0))]
+    outcomes = adjudicate(answers, tasks=[window_task()])
+    (segment,) = (outcome for outcome in outcomes if isinstance(outcome, VerifiedSegment))
+    assert (segment.class_id, segment.span, segment.answer_count) == (NECK, make_span(2.2, 3.0), 4)
+    assert (segment.proposer, segment.evidence, segment.proposer_score) == ("window", "", 0.0)
+    assert segment.segment_id == "g" + segment.candidate_id[1:]
+    (lost,) = (outcome for outcome in outcomes if isinstance(outcome, Dropped))
+    assert lost.reason is DropReason.REJECTED
+
+
+def test_one_gesture_that_was_asked_about_twice_is_one_segment() -> None:
+    later = CandidateId("c" + "9" * 20)
+    moved = make_anchor(span=make_span(2.1, 3.6))
+    again = [make_annotation(n, candidate_id=later, anchor=moved) for n in (5, 6)]
+    tasks = [make_task(), make_task(candidate_id=later, anchor=moved, task_number=2)]
+    outcomes = adjudicate([make_annotation(n) for n in (1, 2, 3)] + again, tasks=tasks)
+    assert [type(outcome) for outcome in outcomes] == [VerifiedSegment, Dropped]
+    assert outcomes[0].candidate_id == CANDIDATE_ID
+    assert outcomes[1] == Dropped(
+        stage="adjudicate",
+        item_id=later,
+        reason=DropReason.MERGED,
+        detail=f"the same gesture as {CANDIDATE_ID}, which has more to go by",
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({"span": make_span(2.5, 3.0)}, 1),  # inside the other
+        ({"span": make_span(2.2, 3.7)}, 1),  # overlaps by 0.76
+        ({"span": make_span(2.8, 4.3)}, 2),
+        ({"span": make_span(2.5, 3.0), "class_id": ARMS}, 2),
+        ({"span": make_span(2.5, 3.0), "track_number": 1}, 2),
+        ({"span": make_span(2.5, 3.0), "video_id": OTHER_VIDEO_ID}, 2),
+    ],
+)
+def test_segments_are_merged_where_one_person_does_one_thing(changes: dict[str, Any], kept: int) -> None:
+    other = make_segment(candidate_id="c-other", segment_id="g-other", **changes)
+    for outcomes in ([make_segment(answer_count=3), other], [other, make_segment(answer_count=3)]):
+        segments = [outcome for outcome in merge_segments(outcomes) if isinstance(outcome, VerifiedSegment)]
+        assert len(segments) == kept
+        assert CANDIDATE_ID in {segment.candidate_id for segment in segments}
+
+
+def test_a_persons_segment_stays_before_the_one_of_more_scripts() -> None:
+    scripts = make_segment(candidate_id="c-scripts", scripted=True, answer_count=3)
+    (kept,) = (o for o in merge_segments([scripts, make_segment()]) if isinstance(o, VerifiedSegment))
+    assert kept.candidate_id == CANDIDATE_ID

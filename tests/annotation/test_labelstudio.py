@@ -20,7 +20,7 @@ from schema.errors import ServiceError
 from schema.layout import StudyLayout
 from schema.records import Annotation, CandidateId, Verdict
 from schema.taxonomy import load_taxonomy, taxonomy_names
-from tests.factories import ARMS, KEY, make_candidate, make_task
+from tests.factories import ARMS, KEY, make_candidate, make_frame_times, make_task
 from tests.media_files import constant_rate
 from tests.review_page import VIEWPORT, playing_page, send_by_keyboard
 
@@ -74,7 +74,14 @@ def parse(rows: Iterator[dict[str, Any]], numbers: dict[CandidateId, int]) -> li
         number: make_task(candidate_id=candidate_id, task_number=number) for candidate_id, number in numbers.items()
     }
     scripts = frozenset(f"script-{n}@example.com" for n in (1, 2, 3))
-    parsed = parse_annotations(rows, tasks=tasks, taxonomy=IMIGUE, pseudonym_key=KEY, scripted_accounts=scripts)
+    parsed = parse_annotations(
+        rows,
+        tasks=tasks,
+        taxonomy=IMIGUE,
+        pseudonym_key=KEY,
+        scripted_accounts=scripts,
+        frame_times_of=lambda _: make_frame_times(),
+    )
     answers = []
     for answer in parsed:
         assert isinstance(answer, Annotation), answer

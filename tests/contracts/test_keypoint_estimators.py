@@ -11,7 +11,11 @@ from media.sample import sample_clip_path
 from perception.backends.loading import load_back_end
 from perception.keypoints import KEYPOINT_ESTIMATORS, BoxedFrame
 from schema.records import PART_SLICES, Part, VideoId
-from tests.pose_networks import mmpose_that_sees_paintings, onnx_that_sees_paintings
+from tests.pose_networks import (
+    mmpose_that_sees_paintings,
+    onnx_that_sees_paintings,
+    openvino_that_sees_paintings,
+)
 from tests.synthetic_people import PaintedPerson, paint
 
 FRAME_NS = 33_366_667
@@ -45,18 +49,28 @@ SCENES = {
     "onnx": painted_scene,
     "synthetic": painted_scene,
 }
-SETTINGS = {"mmpose": mmpose_that_sees_paintings, "onnx": onnx_that_sees_paintings}
+SETTINGS = {
+    "mmpose": mmpose_that_sees_paintings,
+    "onnx": onnx_that_sees_paintings,
+    "onnx in openvino": openvino_that_sees_paintings,
+}
 """Of the back ends that have no weights of their own: small networks whose last layer is fitted to the scene."""
+
+
+def back_end_of(name):
+    return name.partition(" in ")[0]
 
 
 @cache
 def estimator_named(name):
-    back_end = load_back_end(KEYPOINT_ESTIMATORS, name, key="keypoints.estimator")
+    back_end = load_back_end(KEYPOINT_ESTIMATORS, back_end_of(name), key="keypoints.estimator")
     return back_end(SETTINGS.get(name, back_end.config_type)())
 
 
-@pytest.fixture(params=sorted(KEYPOINT_ESTIMATORS))
+@pytest.fixture(params=sorted(KEYPOINT_ESTIMATORS.keys() | SETTINGS.keys()))
 def name(request):
+    if request.param == "onnx in openvino":
+        pytest.importorskip("openvino")
     return request.param
 
 
@@ -67,7 +81,7 @@ def estimator(name):
 
 @pytest.fixture
 def scene(name):
-    return SCENES[name]()
+    return SCENES[back_end_of(name)]()
 
 
 def boxed(images, *boxes):

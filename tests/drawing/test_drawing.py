@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from drawing.clips import BAR_PX, clip_images
-from drawing.colours import INSIDE, LEFT_HAND, LEFT_LIMB, OUTSIDE, RIGHT_HAND, RIGHT_LIMB
+from drawing.blurs import blur_ellipses
+from drawing.clips import BAR_PX, CURVE_PX, SpeedCurve, clip_images
+from drawing.colours import INSIDE, LEFT_HAND, LEFT_LIMB, OUTSIDE, RAIL, RIGHT_HAND, RIGHT_LIMB
 from drawing.people import Background, people_by_frame
 from drawing.sheets import Moment, contact_sheet
 from drawing.skeletons import draw_skeleton
@@ -153,6 +154,63 @@ def test_the_bar_lights_up_within_the_span_that_is_asked_about() -> None:
     starts = [tuple(picture[-BAR_PX, 0].tolist()) for picture in pictures[1:]]
     assert starts == [INSIDE if 3 <= i < 6 else OUTSIDE for i in range(1, 10)]
     assert np.array_equal(pictures[0][:-BAR_PX], films[0].image_rgb)
+
+
+def test_the_curve_is_high_where_the_part_is_fast_and_green_where_it_is_asked_about() -> None:
+    times_ns = np.arange(100, dtype=np.int64) * SECOND // 100
+    speed = np.where((times_ns >= SECOND // 2) & (times_ns < 3 * SECOND // 4), 4.0, 0.0)
+    (picture, *_) = clip_images(
+        frames(10, 100, 100),
+        sequence=None,
+        crop_xyxy=(0, 0, 100, 100),
+        clip_span=TimeSpan(start_ns=0, end_ns=SECOND),
+        asked_span=TimeSpan(start_ns=3 * SECOND // 10, end_ns=6 * SECOND // 10),
+        background=Background.BLACK,
+        size_px=100,
+        curve=SpeedCurve(name="hands", times_ns=times_ns, head_widths_per_second=speed),
+    )
+    curve = picture[-BAR_PX - CURVE_PX : -BAR_PX].astype(int)
+    high = (curve[8:].max(axis=2) > 100).mean(axis=0)
+    assert high[52:73].min() > 0.8
+    assert high[[10, 20, 40, 90]].max() < 0.2
+    greener = curve[..., 1] - curve[..., [0, 2]].max(axis=2)
+    assert greener[-4, 32:58].min() > 10
+    assert greener[-4, 62:95].max() <= 10
+
+
+def test_a_bar_without_a_question_marks_nothing() -> None:
+    pictures = clip_images(
+        frames(10, 100, 100),
+        sequence=None,
+        crop_xyxy=(0, 0, 100, 100),
+        clip_span=TimeSpan(start_ns=0, end_ns=SECOND),
+        asked_span=None,
+        background=Background.BLACK,
+        size_px=100,
+    )
+    colours = {tuple(colour) for picture in pictures for colour in picture[-BAR_PX].tolist()}
+    assert colours == {OUTSIDE, RAIL}
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    ellipse=st.tuples(st.floats(-40, 140), st.floats(-40, 140), st.floats(0, 60), st.floats(0, 60)),
+    seed=st.integers(0, 9),
+)
+def test_a_blurred_face_keeps_no_detail_and_nothing_else_changes(
+    ellipse: tuple[float, float, float, float], seed: int
+) -> None:
+    picture = frames(1, 100, 90, seed)[0].image_rgb
+    before = picture.copy()
+    blurred = blur_ellipses(picture, np.array([ellipse]))
+    assert np.array_equal(picture, before)
+    x, y, reach_x, reach_y = ellipse
+    across, down = (np.arange(100) - x) / max(reach_x, 1), (np.arange(90) - y) / max(reach_y, 1)
+    inside = across[None, :] ** 2 + down[:, None] ** 2 <= 1
+    assert np.array_equal(blurred[~inside], before[~inside])
+    if inside.sum() > 2000:
+        steps = np.abs(np.diff(blurred.astype(int), axis=1))[inside[:, :-1] & inside[:, 1:]]
+        assert steps.mean() < 8, "noise of 85 grey levels a step is gone"
 
 
 def test_a_small_person_is_enlarged_and_stays_in_place_in_the_crop() -> None:

@@ -102,7 +102,7 @@ def test_a_setting_of_a_back_end_without_any_is_refused(tmp_path: Path) -> None:
         ({"release": {"authors": "A. Author"}}, "release.authors"),
         ({"release": {"version": "1.0"}}, "release.version"),
         ({"annotate": {"clip_background": "blak"}}, "annotate.clip_background"),
-        ({"adjudicate": {"majority": 0.2}}, "majority"),
+        ({"adjudicate": {"min_posterior": 0.2}}, "min_posterior"),
         ({"sources": [{"kind": "folder", "path": "."}, {"kind": "fil", "path": "a.mp4"}]}, "sources[1].kind"),
         ({"sources": {"kind": "folder"}}, "sources"),
         ({"study": {"name": 3}}, "study.name"),

@@ -104,7 +104,7 @@ def test_features_only_does_not_wait_for_a_release_but_for_the_questions(
     assert apply_retention(study) == 0, "copies were not looked for yet"
     compare(study)
     assert apply_retention(study) == 0, "its candidates are not on the page"
-    clips = [write_review_clip(study, video, candidate) for video, candidate in to_push(study)]
+    clips = [write_review_clip(study, video, candidate).path for video, candidate in to_push(study)]
     ask_and_answer(study)
     assert apply_retention(study) > 0
     assert pictures(study)["media"] == pictures(study)["proxies"] == 0

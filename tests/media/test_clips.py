@@ -2,8 +2,10 @@ import av
 import numpy as np
 import pytest
 
-from media.clips import write_clip
+from media.clips import write_clip, write_slow_copy
+from media.frames import read_frame_times
 from schema.errors import StoreFullError
+from schema.records import VideoId
 from tests.media_files import decoded_numbers, draw_number
 
 
@@ -73,3 +75,18 @@ def test_a_full_disk_leaves_no_file(small_disk):
             (noise.integers(0, 256, (240, 320, 3), dtype=np.uint8) for _ in range(80)), disk / "a.mp4", frame_rate=25
         )
     assert list(disk.iterdir()) == []
+
+
+def test_a_slow_copy_shows_the_same_pictures_twice_as_long(tmp_path):
+    clip, slow = tmp_path / "a.mp4", tmp_path / "a-slow.mp4"
+    write_clip((draw_number(k) for k in range(30)), clip, frame_rate=25)
+    write_slow_copy(clip, slow)
+    assert decoded_numbers(slow) == decoded_numbers(clip) == list(range(30))
+    times, slow_times = (
+        read_frame_times(path, video_id=VideoId("v" + "0" * 20), sha256="0" * 64)[0] for path in (clip, slow)
+    )
+    np.testing.assert_array_equal(slow_times.times_ns, 2 * times.times_ns)
+    assert slow_times.end_ns == 2 * times.end_ns
+    before = slow.read_bytes()
+    write_slow_copy(clip, slow)
+    assert slow.read_bytes() == before

@@ -1,5 +1,6 @@
 """Hands of the embedded estimator: those that people see are found, on the right side, and never two on one wrist."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -160,12 +161,13 @@ class LateModels:
 
 def found_in(models, count, *, steps=1):
     """Run a finder over frames whose number the fake models read from the view's left edge."""
-    finder = HandFinder(models)
     hands = []
-    for number in range(0, count * steps, steps):
-        here = scene()
-        found = finder.find(replace(here.view, left=number), here.pose, number=number, time_ns=number * 33_000_000)
-        hands.append(found)
+    with ThreadPoolExecutor(1) as beside:
+        finder = HandFinder(models, beside)
+        for number in range(0, count * steps, steps):
+            here = scene()
+            found = finder.find(replace(here.view, left=number), here.pose, number=number, time_ns=number * 33_000_000)
+            hands.append(found)
     return hands
 
 

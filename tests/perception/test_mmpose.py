@@ -8,7 +8,9 @@ import threading
 import warnings
 from dataclasses import replace
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -20,6 +22,9 @@ from perception.backends.mmpose.checkpoints import read_weights
 from perception.backends.mmpose.compat import import_mmpose
 from perception.backends.mmpose.configs import known_models
 from perception.backends.mmpose.estimator import MmposeKeypointEstimator, MmposeKeypointsConfig
+from perception.backends.mmpose.export import export_network
+from perception.backends.mmpose.onnx import OnnxKeypointEstimator, OnnxKeypointsConfig
+from perception.backends.mmpose.runtimes import Runtime
 from perception.keypoints import BoxedFrame
 from schema.errors import ConfigError, MissingPartError
 from schema.records import VideoId
@@ -48,6 +53,19 @@ def network(family, folder):
     return theirs, MmposeKeypointsConfig(config=str(config), checkpoint=str(checkpoint), min_score=0.0, batch_size=5)
 
 
+@cache
+def ways(family, folder):
+    """The same network by every way that it can be asked: in torch, and exported in both libraries that run that."""
+    _, settings = network(family, folder)
+    model = folder / f"{family}.onnx"
+    export_network(Path(settings.config), Path(settings.checkpoint), model)
+    exported = OnnxKeypointsConfig(model=str(model), min_score=0.0, batch_size=5)
+    runtimes = [runtime for runtime in get_args(Runtime) if find_spec(runtime)]
+    return [MmposeKeypointEstimator(settings)] + [
+        OnnxKeypointEstimator(replace(exported, runtime=runtime)) for runtime in runtimes
+    ]
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("networks")
@@ -63,13 +81,11 @@ def estimated(settings, pictures):
     return list(MmposeKeypointEstimator(settings).estimate(as_boxed(pictures)))
 
 
-def check_equal_to_mmpose(theirs, settings, pictures):
+def check_equal_to_mmpose(theirs, estimator, pictures):
     """Compare every point of every person; mmpose puts those without a score, and some others, outside the picture."""
-    from mmpose.apis import inference_topdown
-
     compared = 0
-    for (image, boxes), people in zip(pictures, estimated(settings, pictures), strict=True):
-        samples = inference_topdown(theirs, np.ascontiguousarray(image[..., ::-1]), np.array(boxes))
+    people_of_pictures = estimator.estimate(as_boxed(pictures))
+    for samples, (image, _), people in zip(theirs, pictures, people_of_pictures, strict=True):
         for sample, person in zip(samples, people, strict=True):
             points = sample.pred_instances.keypoints[0]
             scores = sample.pred_instances.keypoint_scores[0]
@@ -80,6 +96,12 @@ def check_equal_to_mmpose(theirs, settings, pictures):
             assert np.allclose(person.scores[expected], np.minimum(scores[expected], 1), atol=1e-3)
             compared += int(expected.sum())
     return compared
+
+
+def found_by_mmpose(model, pictures):
+    from mmpose.apis import inference_topdown
+
+    return [inference_topdown(model, np.ascontiguousarray(image[..., ::-1]), np.array(b)) for image, b in pictures]
 
 
 def frames_of(path, *, step, most=10**9):
@@ -100,7 +122,9 @@ def odd_boxes(image, random):
 def test_result_is_mmposes_own(family, folder, sample_clip):
     random = np.random.default_rng(1)
     pictures = [(image, odd_boxes(image, random)) for image in frames_of(sample_clip, step=20)]
-    assert check_equal_to_mmpose(*network(family, folder), pictures) > 300
+    theirs = found_by_mmpose(network(family, folder)[0], pictures)
+    for way in ways(family, folder):
+        assert check_equal_to_mmpose(theirs, way, pictures) > 300
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -116,7 +140,9 @@ def test_result_is_mmposes_own_on_real_people(family, folder, shared_media):
     for clip in sorted((shared_media / "videos").glob("[ims]*.mp4")):
         pictures += [(image, odd_boxes(image, random)) for image in frames_of(clip, step=15, most=4)]
     assert sum(len(boxes) for _, boxes in pictures) > 60
-    assert check_equal_to_mmpose(*network(family, folder), pictures) > 3000
+    theirs = found_by_mmpose(network(family, folder)[0], pictures)
+    for way in ways(family, folder):
+        assert check_equal_to_mmpose(theirs, way, pictures) > 3000
 
 
 def test_mirrored_pictures_are_averaged_as_mmpose_does(folder, sample_clip):
@@ -124,7 +150,8 @@ def test_mirrored_pictures_are_averaged_as_mmpose_does(folder, sample_clip):
     pictures = [(image, odd_boxes(image, np.random.default_rng(3))) for image in frames_of(sample_clip, step=40)]
     theirs.test_cfg["flip_test"] = True
     try:
-        assert check_equal_to_mmpose(theirs, replace(settings, flip_test=True), pictures) > 100
+        mirrored = MmposeKeypointEstimator(replace(settings, flip_test=True))
+        assert check_equal_to_mmpose(found_by_mmpose(theirs, pictures), mirrored, pictures) > 100
     finally:
         theirs.test_cfg["flip_test"] = False
 

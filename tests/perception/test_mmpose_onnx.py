@@ -1,23 +1,37 @@
 """An exported network gives what the network gives, and files of other programs are taken or refused clearly."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import onnx
 import pytest
 
+from flows._config import check_settings
 from media.frames import VideoFrame, decode_frames, read_frame_times
+from perception.backends.mmpose import runtimes
 from perception.backends.mmpose.compat import import_mmpose
 from perception.backends.mmpose.estimator import MmposeKeypointEstimator, MmposeKeypointsConfig
 from perception.backends.mmpose.export import export_network
+from perception.backends.mmpose.final_layers import rewrite_final_layers
 from perception.backends.mmpose.onnx import FACTS_KEY, OnnxKeypointEstimator, OnnxKeypointsConfig
+from perception.backends.mmpose.runtimes import Runtime
 from perception.keypoints import BoxedFrame
 from schema.errors import ConfigError, MissingPartError
 from schema.records import VideoId
 from tests.pose_networks import random_network, write_config
 
+RUNTIMES = [
+    pytest.param(name, marks=pytest.mark.skipif(not find_spec(name), reason=f"{name} is not installed"))
+    for name in get_args(Runtime)
+]
 BOXES = ((20.0, 5.0, 170.0, 144.0), (-11.5, 30.25, 80.0, 160.75))
 
 
@@ -53,9 +67,15 @@ def points_and_scores(estimator, sample_clip):
     return np.stack([p.keypoints_xy for p in people]), np.stack([p.scores for p in people])
 
 
+@pytest.fixture(params=RUNTIMES)
+def runtime(request):
+    return request.param
+
+
 @pytest.mark.parametrize("family", ["rtmpose", "rtmw"])
-def test_export_gives_what_torch_gives(family, folder, sample_clip):
+def test_export_gives_what_torch_gives(family, runtime, folder, sample_clip):
     in_torch, in_onnx = exported(family, folder)
+    in_onnx = replace(in_onnx, runtime=runtime)
     points, scores = points_and_scores(MmposeKeypointEstimator(in_torch), sample_clip)
     there, there_scores = points_and_scores(OnnxKeypointEstimator(in_onnx), sample_clip)
     assert np.isfinite(points).all(axis=-1).sum() > 300
@@ -71,7 +91,57 @@ def changed(path, target, change):
     return str(target)
 
 
-def test_file_of_another_exporter_is_taken_with_rtmposes_own_facts(folder, tmp_path, sample_clip):
+@pytest.mark.parametrize("count", [2, 5])
+def test_number_of_people_at_once_changes_no_point(count, runtime, folder, sample_clip):
+    _, settings = exported("rtmpose", folder)
+    settings = replace(settings, runtime=runtime)
+    points, _ = points_and_scores(OnnxKeypointEstimator(settings), sample_clip)
+    same, _ = points_and_scores(OnnxKeypointEstimator(replace(settings, batch_size=count)), sample_clip)
+    assert np.array_equal(points, same, equal_nan=True)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("size_hw", [(8, 6), (3, 2)])
+def test_final_layer_is_rewritten_to_an_equal_one(bias, size_hw):
+    import torch
+
+    head = torch.nn.Sequential(torch.nn.Conv2d(16, 133, 7, padding=3, bias=bias)).requires_grad_(False)
+    maps = torch.randn(2, 16, *size_hw)
+    before = head(maps)
+    rewrite_final_layers(head)
+    assert not isinstance(head[0], torch.nn.Conv2d)
+    assert torch.allclose(head(maps), before, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"stride": 2},
+        {"padding": 2},
+        {"dilation": 2},
+        {"padding_mode": "reflect"},
+        {"out_channels": 17},
+        {"kernel_size": 1},
+    ],
+)
+def test_other_layers_are_left_as_they_are(changed):
+    import torch
+
+    layer = torch.nn.Conv2d(**({"in_channels": 4, "out_channels": 133, "kernel_size": 7, "padding": 3} | changed))
+    head = torch.nn.Sequential(layer)
+    rewrite_final_layers(head)
+    assert head[0] is layer
+
+
+@pytest.mark.parametrize("family", ["rtmpose", "rtmw"])
+def test_export_holds_no_wide_kernel_of_points(family, folder):
+    _, settings = exported(family, folder)
+    kernels = [list(weights.dims) for weights in onnx.load(settings.model).graph.initializer if len(weights.dims) == 4]
+    assert not [dims for dims in kernels if dims[0] == 133]
+    assert [dims for dims in kernels if dims[0] == 7 * 133 and dims[2:] == [7, 1]]
+
+
+def test_file_of_another_exporter_is_taken_with_rtmposes_own_facts(runtime, folder, tmp_path, sample_clip):
     """OpenMMLab's exporter writes no metadata, and some of its files take one person at a time."""
     _, settings = exported("rtmpose", folder)
 
@@ -81,13 +151,14 @@ def test_file_of_another_exporter_is_taken_with_rtmposes_own_facts(folder, tmp_p
         for value in (*document.graph.input, *document.graph.output):
             value.type.tensor_type.shape.dim[0].dim_value = 1
 
+    settings = replace(settings, runtime=runtime)
     theirs = changed(settings.model, tmp_path / "theirs.onnx", as_theirs)
     points, _ = points_and_scores(OnnxKeypointEstimator(settings), sample_clip)
     same, _ = points_and_scores(OnnxKeypointEstimator(replace(settings, model=theirs)), sample_clip)
     assert np.nanmax(np.abs(points - same)) <= 0.05
 
 
-def test_body_network_is_refused(folder, tmp_path):
+def test_body_network_is_refused(runtime, folder, tmp_path):
     _, settings = exported("rtmpose", folder)
 
     def renamed(document):
@@ -97,21 +168,65 @@ def test_body_network_is_refused(folder, tmp_path):
 
     other = changed(settings.model, tmp_path / "other.onnx", renamed)
     with pytest.raises(ConfigError, match=r"model other\.onnx: no whole-body network"):
-        list(OnnxKeypointEstimator(replace(settings, model=other)).estimate([]))
+        list(OnnxKeypointEstimator(replace(settings, model=other, runtime=runtime)).estimate([]))
 
 
 @pytest.mark.parametrize("content", [b"", b"no network at all"])
-def test_damaged_file_is_one_line(tmp_path, content):
+def test_damaged_file_is_one_line(runtime, tmp_path, content):
     damaged = tmp_path / "damaged.onnx"
     damaged.write_bytes(content)
     with pytest.raises(ConfigError, match=r"^model damaged\.onnx: [^\n]*$"):
-        list(OnnxKeypointEstimator(OnnxKeypointsConfig(model=str(damaged))).estimate([]))
+        list(OnnxKeypointEstimator(OnnxKeypointsConfig(model=str(damaged), runtime=runtime)).estimate([]))
 
 
 def test_missing_file_says_how_to_make_it(tmp_path, monkeypatch):
     monkeypatch.setenv("PRESSROOM_WEIGHTS", str(tmp_path))
     with pytest.raises(MissingPartError, match="made by `pressroom models export`"):
         _ = OnnxKeypointEstimator(OnnxKeypointsConfig()).weights_digest
+
+
+def test_missing_runtime_is_one_line_and_no_other_one_is_taken(runtime, folder, monkeypatch):
+    _, settings = exported("rtmpose", folder)
+    monkeypatch.setattr(runtimes, "find_spec", lambda name: None if name == runtime else object())
+    estimator = OnnxKeypointEstimator(replace(settings, runtime=runtime))
+    said = f"the back end onnx needs the package {runtime}, which is not installed; `uv sync --extra pose` brings it"
+    with pytest.raises(MissingPartError, match=f"^{said}$"):
+        _ = estimator.weights_digest
+    with pytest.raises(MissingPartError, match=f"^{said}$"):
+        list(estimator.estimate([]))
+
+
+def test_digest_tells_runtimes_apart(runtime, folder):
+    _, settings = exported("rtmpose", folder)
+    digest = OnnxKeypointEstimator(replace(settings, runtime=runtime)).weights_digest
+    assert digest.startswith(f"{runtime}-{version(runtime)} ")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"runtime": "tensorrt"}, "runtime"),
+        ({"runtime": "openvino", "device": "cuda:0"}, "device must be 'cpu' with runtime = 'openvino'"),
+        ({"device": "cuda"}, "device must be 'cpu' or a GPU such as 'cuda:0'"),
+        ({"batch_size": 65}, "batch_size must lie between 1 and 64"),
+    ],
+)
+def test_settings_that_can_not_be_are_refused(settings, said):
+    with pytest.raises(ConfigError, match=said):
+        check_settings(settings, OnnxKeypointsConfig, prefix="back_ends.keypoints_settings.")
+
+
+def test_openvino_is_imported_without_its_telemetry(tmp_path):
+    pytest.importorskip("openvino")
+    reporter = tmp_path / "openvino_telemetry.py"
+    reporter.write_text("raise SystemExit('it would report now')", encoding="utf-8")
+    script = (
+        "from perception.backends.openvino import import_openvino; print(import_openvino().Core().available_devices)"
+    )
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{Path(__file__).parents[2]}"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "CPU" in done.stdout
 
 
 def test_gpu_without_its_package_is_said(folder):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from perception.backends.mediapipe.graphs import weights_folder
+from perception.backends.mediapipe.graphs import close_with, weights_folder
 from perception.backends.mediapipe.people import FACE_MODEL_FILE
 from perception.faces import FoundFace
 from schema.errors import MissingPartError
@@ -72,6 +72,7 @@ class MediapipeFaceFinder:
             from mediapipe.python.solutions.face_detection import FaceDetection
 
             self._detector = FaceDetection(min_detection_confidence=self._config.min_score, model_selection=1)
+            close_with(self, self._detector)
 
 
 def _turn_of(points_xy: npt.NDArray[np.float64]) -> float:

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from perception.backends.mediapipe.pruning import model_with_outputs
 from perception.backends.mediapipe.regions import Points, Region
 from schema.errors import MissingPartError
 
@@ -69,14 +71,29 @@ class Found:
     """Left top and right bottom of the detection's box, shape ``(2, 2)``."""
 
 
+def close_with(owner: object, solution: Any) -> None:  # noqa: ANN401  mediapipe has no types
+    """Close a solution of mediapipe when its owner is dropped.
+
+    A graph holds its callbacks and they hold the graph, out of the collector's sight: unless it is closed, its threads
+    and memory (200 MB for those of a keypoint estimator) stay until the process ends.
+    """
+    weakref.finalize(owner, solution.close).atexit = False
+
+
 class _Graph:
     """A running graph; mediapipe is imported when the first one is made."""
 
-    def __init__(self, text: str, *, outputs: Sequence[str], options: dict[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        text: str,
+        *,
+        outputs: Sequence[str],
+        options: dict[str, float] | None = None,
+        side_inputs: dict[str, Any] | None = None,
+    ) -> None:
         from mediapipe.framework.formats import rect_pb2
         from mediapipe.python.solution_base import SolutionBase
 
-        side_inputs = {"model_complexity": _FULL_COMPLEXITY} if "model_complexity" in text else None
         self._rectangle = rect_pb2.NormalizedRect
         self._outputs = outputs
         with warnings.catch_warnings():
@@ -85,9 +102,7 @@ class _Graph:
             self._solution: Any = SolutionBase(
                 graph_config=_ONE_THREAD + text, calculator_params=options, side_inputs=side_inputs
             )
-        # A graph holds its callbacks and they hold the graph, out of the collector's sight: unless it is closed, its
-        # threads and memory (200 MB for the six of a keypoint estimator) stay until the process ends.
-        weakref.finalize(self, self._solution.close).atexit = False
+        close_with(self, self._solution)
 
     def run(self, image_rgb: Image, region: Region | None) -> dict[str, Any]:
         """Return the outputs by name; None where the graph gave none for this picture."""
@@ -142,16 +157,22 @@ def cut_to_region(image_rgb: Image, region: Region) -> tuple[Image, Region]:
 
 
 class TensorModel:
-    """A landmark model that looks at one square region."""
+    """A landmark model that looks at one square region; ``copies`` threads can run it at once, others wait."""
 
-    def __init__(self, model: str, *, side: int, outputs: int) -> None:
+    def __init__(self, model: str, *, side: int, outputs: int, copies: int = 1) -> None:
         self._names = [f"floats_{i}" for i in range(outputs)]
-        self._graph = _Graph(_tensor_graph(model, side=side, outputs=self._names), outputs=self._names)
+        self._free: SimpleQueue[_Graph] = SimpleQueue()
+        for _ in range(copies):
+            self._free.put(_Graph(_tensor_graph(model, side=side, outputs=self._names), outputs=self._names))
         self._side = side
 
     def run(self, image_rgb: Image, region: Region) -> list[npt.NDArray[np.float32]]:
         """Return the model's tensors, flat."""
-        result = self._graph.run(*cut_to_region(image_rgb, region))
+        graph = self._free.get()
+        try:
+            result = graph.run(*cut_to_region(image_rgb, region))
+        finally:
+            self._free.put(graph)
         return [np.asarray(result[name], np.float32) for name in self._names]
 
     def points_of(self, tensor: npt.NDArray[np.float32], region: Region, *, values: int) -> Points:
@@ -160,18 +181,55 @@ class TensorModel:
 
 
 class PoseModel:
-    """BlazePose landmarks of the person in a region."""
+    """BlazePose landmarks of the person in a region: the wheel's ``PoseLandmarkByRoiCpu`` without the outline."""
 
+    _OUTPUTS = (0, 1, 3)
+    """Landmarks, whether there is a person, heatmap; left out are the outline and the landmarks in metres."""
     _TEXT = """
-    input_stream: "image" input_stream: "region" input_side_packet: "model_complexity"
+    input_stream: "image" input_stream: "region" input_side_packet: "model_file"
     output_stream: "landmarks" output_stream: "auxiliary"
-    node { calculator: "PoseLandmarkByRoiCpu" input_stream: "IMAGE:image" input_stream: "ROI:region"
-      input_side_packet: "MODEL_COMPLEXITY:model_complexity"
-      output_stream: "LANDMARKS:landmarks" output_stream: "AUXILIARY_LANDMARKS:auxiliary" }
+    node { calculator: "ImageToTensorCalculator" input_stream: "IMAGE:image" input_stream: "NORM_RECT:region"
+      output_stream: "TENSORS:input" output_stream: "LETTERBOX_PADDING:padding"
+      options { [mediapipe.ImageToTensorCalculatorOptions.ext] { output_tensor_width: 256 output_tensor_height: 256
+        keep_aspect_ratio: true output_tensor_float_range { min: 0 max: 1 } } } }
+    node { calculator: "TfLiteModelCalculator" input_side_packet: "MODEL_BLOB:model_file"
+      output_side_packet: "MODEL:model" }
+    node { calculator: "InferenceCalculatorCpu" input_stream: "TENSORS:input" input_side_packet: "MODEL:model"
+      output_stream: "TENSORS:tensors"
+      options { [mediapipe.InferenceCalculatorOptions.ext] { delegate { xnnpack { num_threads: 1 } } } } }
+    node { calculator: "SplitTensorVectorCalculator" input_stream: "tensors"
+      output_stream: "points" output_stream: "presence" output_stream: "heatmap"
+      options { [mediapipe.SplitVectorCalculatorOptions.ext] {
+        ranges { begin: 0 end: 1 } ranges { begin: 1 end: 2 } ranges { begin: 2 end: 3 } } } }
+    node { calculator: "TensorsToFloatsCalculator" input_stream: "TENSORS:presence" output_stream: "FLOAT:score" }
+    node { calculator: "ThresholdingCalculator" input_stream: "FLOAT:score" output_stream: "FLAG:is_there"
+      options { [mediapipe.ThresholdingCalculatorOptions.ext] { threshold: 0.5 } } }
+    node { calculator: "GateCalculator" input_stream: "points" input_stream: "heatmap" input_stream: "ALLOW:is_there"
+      output_stream: "sure_points" output_stream: "sure_heatmap" }
+    node { calculator: "TensorsToLandmarksCalculator" input_stream: "TENSORS:sure_points"
+      output_stream: "NORM_LANDMARKS:raw"
+      options { [mediapipe.TensorsToLandmarksCalculatorOptions.ext] { num_landmarks: 39 input_image_width: 256
+        input_image_height: 256 visibility_activation: SIGMOID presence_activation: SIGMOID } } }
+    node { calculator: "RefineLandmarksFromHeatmapCalculator" input_stream: "NORM_LANDMARKS:raw"
+      input_stream: "TENSORS:sure_heatmap" output_stream: "NORM_LANDMARKS:refined"
+      options { [mediapipe.RefineLandmarksFromHeatmapCalculatorOptions.ext] { kernel_size: 7 } } }
+    node { calculator: "SplitNormalizedLandmarkListCalculator" input_stream: "refined"
+      output_stream: "of_person" output_stream: "of_region"
+      options { [mediapipe.SplitVectorCalculatorOptions.ext] {
+        ranges { begin: 0 end: 33 } ranges { begin: 33 end: 35 } } } }
+    node { calculator: "LandmarkLetterboxRemovalCalculator" input_stream: "LANDMARKS:of_person"
+      input_stream: "LETTERBOX_PADDING:padding" output_stream: "LANDMARKS:person_in_region" }
+    node { calculator: "LandmarkLetterboxRemovalCalculator" input_stream: "LANDMARKS:of_region"
+      input_stream: "LETTERBOX_PADDING:padding" output_stream: "LANDMARKS:alignment_in_region" }
+    node { calculator: "LandmarkProjectionCalculator" input_stream: "NORM_LANDMARKS:person_in_region"
+      input_stream: "NORM_RECT:region" output_stream: "NORM_LANDMARKS:landmarks" }
+    node { calculator: "LandmarkProjectionCalculator" input_stream: "NORM_LANDMARKS:alignment_in_region"
+      input_stream: "NORM_RECT:region" output_stream: "NORM_LANDMARKS:auxiliary" }
     """
 
     def __init__(self) -> None:
-        self._graph = _Graph(self._TEXT, outputs=("landmarks", "auxiliary"))
+        model_file = model_with_outputs(weights_folder() / MODEL_FILES["pose"], self._OUTPUTS)
+        self._graph = _Graph(self._TEXT, outputs=("landmarks", "auxiliary"), side_inputs={"model_file": model_file})
 
     def run(self, image_rgb: Image, region: Region) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]] | None:
         """Return 33 rows of (x, y in pixels, visibility, presence) and the 2 alignment points, or None: no person."""
@@ -199,7 +257,8 @@ class Detector:
           output_stream: "DETECTIONS:detections" }}
         """
         options = {f"{calculator.lower()}__TensorsToDetectionsCalculator.min_score_thresh": min_score}
-        self._graph = _Graph(text, outputs=("detections",), options=options)
+        side_inputs = {"model_complexity": _FULL_COMPLEXITY} if side_packet else None
+        self._graph = _Graph(text, outputs=("detections",), options=options, side_inputs=side_inputs)
 
     def run(self, image_rgb: Image) -> list[Found]:
         """Return what is found, best first."""

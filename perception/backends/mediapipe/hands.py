@@ -1,8 +1,10 @@
 """Find a person's two hands: follow them, and search for a lost one in three ways, each with a second look."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -44,14 +46,16 @@ _HOPELESS = 0.01
 _SURE = 0.9
 """Presence from which no other look is needed."""
 _MOST_LOOKS = 3
+_Place = TypeVar("_Place")
+_Seen = TypeVar("_Seen")
 
 
 class HandModels:
-    """The three models that find hands, shared by all tracks."""
+    """The three models that find hands, shared by all tracks; two threads can look at once."""
 
     def __init__(self, config: HandsConfig) -> None:
         self.config = config
-        self._landmarks = TensorModel("hand", side=224, outputs=4)
+        self._landmarks = TensorModel("hand", side=224, outputs=4, copies=2)
         self._recrop = TensorModel("hand_recrop", side=256, outputs=1)
         self._palms = Detector("palm", min_score=config.min_palm_score)
 
@@ -119,6 +123,10 @@ class _Search:
 
 
 _WAY_COUNT = 3
+_AHEAD, _WHERE_POSE_POINTS, _PALMS = range(_WAY_COUNT)
+"""Ahead of the forearm, where the pose points, where palms are detected."""
+_SIDE_WAYS = (_AHEAD, _WHERE_POSE_POINTS)
+"""Ways that look for one side, whatever is known of the other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -131,10 +139,16 @@ class _Past:
 
 
 class HandFinder:
-    """Finds the hands of one person, frame after frame; a hand newly found is followed back into the past, too."""
+    """Finds the hands of one person, frame after frame; a hand newly found is followed back into the past, too.
 
-    def __init__(self, models: HandModels) -> None:
+    Args:
+        models: Look at hands.
+        beside: A thread that looks at one hand while the caller's looks at the other; what is found is the same.
+    """
+
+    def __init__(self, models: HandModels, beside: Executor) -> None:
         self._models = models
+        self._beside = beside
         self._config = models.config
         self._past: deque[_Past] = deque(maxlen=FRAMES_BACK)
         self._regions: dict[str, Region] = {}
@@ -152,18 +166,19 @@ class HandFinder:
             time_ns: When the frame is shown.
         """
         scene = self._scene(view, pose)
+        # A side that is not followed will not be found by following the other one: its search need not wait for that.
+        lone = [side for side in scene.wrist_seen if self._regions and side not in self._regions]
+        ways = {side: self._way(side, scene, time_ns) for side in lone}
+        begun = {s: self._beside.submit(self._look_for, way, s, scene) for s, way in ways.items() if way in _SIDE_WAYS}
         looks, hands = self._follow(self._regions, scene, {})
-        ways = {
-            side: self._searches[side].way(scene, side, time_ns=time_ns, config=self._config)
-            for side in scene.wrist_seen
-            if side not in hands
-        }
-        for way, search in enumerate((self._ahead_of_forearm, self._where_pose_points, self._where_palms_are)):
+        searched = {side: future.result() for side, future in begun.items()}
+        lost = [side for side in scene.wrist_seen if side not in hands]
+        ways = {side: ways[side] if side in ways else self._way(side, scene, time_ns) for side in lost}
+        for way in (*_SIDE_WAYS, _PALMS):
             # There is no other frame yet, and for a still picture there will be none: all ways are tried.
-            due = [side for side, chosen in ways.items() if chosen == way or not self._past]
-            lost = [side for side in due if side not in hands]
-            if lost:
-                looks += search(lost, hands, scene)
+            due = [side for side in lost if side not in hands and (ways[side] == way or not self._past)]
+            if due:
+                looks += self._search(way, due, hands, scene, searched)
                 hands = assign_hands(looks, scene, self._config)
         for side, hand in hands.items():
             if hand.followed is None:
@@ -187,7 +202,8 @@ class HandFinder:
         self, regions: Mapping[str, Region], scene: HandScene, kept: Mapping[str, Hand]
     ) -> tuple[list[Hand], dict[str, Hand]]:
         """Look where the hands were; where one is hardly seen, look again where it seems to have gone."""
-        firsts = {side: self._models.look(scene.view, region) for side, region in regions.items()}
+        seen = self._side_by_side(lambda region: self._models.look(scene.view, region), list(regions.values()))
+        firsts = dict(zip(regions, seen, strict=True))
         looks = [replace(look, followed=side) for side, look in firsts.items()]
         hands = assign_hands(looks, scene, self._config, kept=kept)
         lost = {side: look for side, look in firsts.items() if side not in hands and look.extent_px >= 1.0}
@@ -211,19 +227,34 @@ class HandFinder:
             hand = past.hands[side] = found[side]
             region = region.eased_to(region_of_hand(hand.points_xy))
 
-    def _ahead_of_forearm(self, lost: Sequence[str], hands: dict[str, Hand], scene: HandScene) -> list[Hand]:
-        """Look where the forearms of the seen wrists lead."""
-        regions = [
-            region_ahead_of_forearm(scene.wrist(side), scene.forearm(side), scene.shoulders_px)
-            for side in lost
-            if scene.wrist_seen[side]
-        ]
-        return [look for region in regions for look in self._models.look_again(scene.view, region)]
+    def _way(self, side: str, scene: HandScene, time_ns: int) -> int | None:
+        return self._searches[side].way(scene, side, time_ns=time_ns, config=self._config)
 
-    def _where_pose_points(self, lost: Sequence[str], hands: dict[str, Hand], scene: HandScene) -> list[Hand]:
-        """Look where the pose has the hands."""
-        regions = [self._models.region_in_pose(scene.view, scene.pose, side) for side in lost]
-        return [look for region in regions for look in self._models.look_again(scene.view, region)]
+    def _search(
+        self, way: int, lost: Sequence[str], hands: dict[str, Hand], scene: HandScene, searched: dict[str, list[Hand]]
+    ) -> list[Hand]:
+        """Search for lost hands in one way, unless that was done for a side."""
+        if way == _PALMS:
+            return self._where_palms_are(lost, hands, scene)
+        open_sides = [side for side in lost if side not in searched]
+        found = self._side_by_side(lambda side: self._look_for(way, side, scene), open_sides)
+        by_side = searched | dict(zip(open_sides, found, strict=True))
+        return [look for side in lost for look in by_side[side]]
+
+    def _look_for(self, way: int, side: str, scene: HandScene) -> list[Hand]:
+        """Look where the forearm of a seen wrist leads, or where the pose has the hand."""
+        if way == _AHEAD and not scene.wrist_seen[side]:
+            return []
+        if way == _AHEAD:
+            region = region_ahead_of_forearm(scene.wrist(side), scene.forearm(side), scene.shoulders_px)
+        else:
+            region = self._models.region_in_pose(scene.view, scene.pose, side)
+        return self._models.look_again(scene.view, region)
+
+    def _side_by_side(self, look: Callable[[_Place], _Seen], places: Sequence[_Place]) -> list[_Seen]:
+        """Look at the first place here and at the others in the thread beside."""
+        others = [self._beside.submit(look, place) for place in places[1:]]
+        return [*map(look, places[:1]), *(other.result() for other in others)]
 
     def _where_palms_are(self, lost: Sequence[str], hands: dict[str, Hand], scene: HandScene) -> list[Hand]:
         """Look at the palms that lie within reach of a lost hand's wrist, and not at the hand already found."""

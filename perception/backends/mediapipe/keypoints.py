@@ -6,7 +6,7 @@ person in the whole picture, invents points outside it, and looks for a hand in 
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -24,7 +24,7 @@ from schema.records import PART_SLICES
 
 _NOSE_AND_EYES = (0, 1, 2)
 """Canonical points."""
-_FRAMES_AHEAD = 3
+_FRAMES_AHEAD = 6
 """Frames read ahead, so that no thread waits for the next picture."""
 
 
@@ -68,13 +68,15 @@ class MediapipeKeypointEstimator:
     def estimate(self, frames: Iterable[BoxedFrame]) -> Iterator[tuple[PersonKeypoints, ...]]:
         """Estimate the people of one run of frames; the first call loads the models (about a second).
 
-        Bodies are found in one thread, the hands of the frame before in another: each follows what it found in its
-        own frame before, so what comes out does not depend on how fast either is.
+        Bodies are found in one thread, the hands of the frame before in another, which has a third one look at the
+        second hand: each follows what it found in its own frame before, so what comes out does not depend on how fast
+        any of them is.
         """
         if self._models is None:
             self._models = BodyModels(self._config), HandModels(self._config.hands)
-        bodies, hands = _Bodies(self._models[0], self._config), _Hands(self._models[1])
-        body_thread, hand_thread = (ThreadPoolExecutor(1, thread_name_prefix=name) for name in ("bodies", "hands"))
+        names = ("bodies", "hands", "hands-beside")
+        body_thread, hand_thread, beside = (ThreadPoolExecutor(1, thread_name_prefix=name) for name in names)
+        bodies, hands = _Bodies(self._models[0], self._config), _Hands(self._models[1], beside)
         waiting: deque[Future[list[_Found | None]]] = deque()
         try:
             for number, boxed in enumerate(frames):
@@ -91,7 +93,7 @@ class MediapipeKeypointEstimator:
         finally:
             for thread in (hand_thread, body_thread):
                 thread.shutdown(wait=False, cancel_futures=True)
-            for thread in (body_thread, hand_thread):
+            for thread in (body_thread, hand_thread, beside):
                 thread.shutdown()
 
     def _composed(self, people: Future[list[_Found | None]]) -> tuple[PersonKeypoints, ...]:
@@ -131,8 +133,9 @@ class _Bodies:
 class _Hands:
     """Finds the hands of all people, frame after frame."""
 
-    def __init__(self, models: HandModels) -> None:
+    def __init__(self, models: HandModels, beside: Executor) -> None:
         self._models = models
+        self._beside = beside
         self._finders: dict[int, HandFinder] = {}
 
     def find(
@@ -142,7 +145,7 @@ class _Hands:
         people: list[_Found | None] = []
         for track_number, (body, begins) in zip(boxed.track_numbers, bodies(), strict=True):
             if begins:
-                self._finders[track_number] = HandFinder(self._models)
+                self._finders[track_number] = HandFinder(self._models, self._beside)
             if body is None:
                 people.append(None)
                 continue

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from perception.backends.mediapipe.graphs import Detector, PoseModel, digest_of_models, weights_folder
+from perception.backends.mediapipe.graphs import Detector, PoseModel, close_with, digest_of_models, weights_folder
 from perception.backends.mediapipe.regions import Points, Region, region_of_pose
 from schema.errors import MissingPartError
 from schema.matching import Box
@@ -137,6 +137,7 @@ class PeopleModels:
 
         self._poses = Detector("pose", min_score=min_pose_score)
         self._faces: Any = FaceDetection(min_detection_confidence=min_face_score, model_selection=1)
+        close_with(self, self._faces)
         self._pose = PoseModel()
 
     @staticmethod

@@ -1,6 +1,8 @@
 """The embedded tracker: finds people now and then, and follows each one's pose in between."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -95,18 +97,40 @@ class MediapipeTracker:
         return PeopleModels.digest()
 
     def track(self, frames: Iterable[VideoFrame]) -> Iterator[FramePeople]:
-        """Follow the people through one shot; they come out at its end, because each is judged as a whole."""
+        """Follow the people through one shot; they come out at its end, because each is judged as a whole.
+
+        Looks are taken one after the other in a thread, while the next frames are decoded and compared; a search at a
+        due time goes on beside them. Each waits for what it needs, so that nothing depends on how fast either is.
+        """
         if self._models is None:
             self._models = PeopleModels(
                 min_pose_score=self._config.min_pose_score, min_face_score=self._config.min_face_score
             )
-        shot = _ShotFollower(self._models, self._config)
-        looked_at = []
-        for frame, is_last in _with_last(frames):
-            if is_last or shot.is_due(frame.time_ns):
-                shot.look(frame)
+        waiting: deque[Future[None]] = deque()
+        look_thread, search_thread = (ThreadPoolExecutor(1, thread_name_prefix=name) for name in ("looks", "searches"))
+        shot = _ShotFollower(self._models, self._config, search_thread)
+        looked_at: list[int] = []
+        try:
+            for frame in _frames_to_look_at(frames, self._config):
                 looked_at.append(frame.frame_index)
+                waiting.append(look_thread.submit(shot.look, frame))
+                if len(waiting) > _FRAMES_AHEAD:
+                    waiting.popleft().result()
+            for look in waiting:
+                look.result()
+        finally:
+            look_thread.shutdown(cancel_futures=True)
+            search_thread.shutdown()
         yield from shot.people_in(looked_at)
+
+
+def _frames_to_look_at(frames: Iterable[VideoFrame], config: MediapipeTrackerConfig) -> Iterator[VideoFrame]:
+    """Yield the first frame, the last one, and those between that are due."""
+    looked_ns: int | None = None
+    for frame, is_last in _with_last(frames):
+        if is_last or _is_due(looked_ns, frame.time_ns, config.look_seconds):
+            looked_ns = frame.time_ns
+            yield frame
 
 
 def _with_last(frames: Iterable[VideoFrame]) -> Iterator[tuple[VideoFrame, bool]]:
@@ -123,27 +147,28 @@ def _with_last(frames: Iterable[VideoFrame]) -> Iterator[tuple[VideoFrame, bool]
 class _ShotFollower:
     """Everything that is remembered within one shot."""
 
-    def __init__(self, models: PeopleModels, config: MediapipeTrackerConfig) -> None:
+    def __init__(self, models: PeopleModels, config: MediapipeTrackerConfig, search_thread: ThreadPoolExecutor) -> None:
         self._models = models
         self._config = config
+        self._search_thread = search_thread
         self._people: list[_Person] = []
         self._looked_ns: int | None = None
         self._searched_ns: int | None = None
         self._small_faces_ns: int | None = None
 
-    def is_due(self, time_ns: int) -> bool:
-        """Tell whether it is time for a look."""
-        return _is_due(self._looked_ns, time_ns, self._config.look_seconds)
-
     def look(self, frame: VideoFrame) -> None:
         """Follow everybody into this frame, and search for others where it is time."""
         image_rgb = np.ascontiguousarray(frame.image_rgb)
         self._looked_ns = frame.time_ns
+        search_is_due = _is_due(self._searched_ns, frame.time_ns, self._config.search_seconds)
+        found = self._begin_search(image_rgb, frame.time_ns) if search_is_due else None
         for person in self._followed():
             self._follow(person, image_rgb)
         self._drop_doubles()
-        if self._search_is_due(frame.time_ns):
-            self._search(image_rgb, frame.time_ns)
+        if found is None and self._someone_is_missing(frame.time_ns):
+            found = self._begin_search(image_rgb, frame.time_ns)
+        if found is not None:
+            self._take_in(*found.result(), image_rgb, frame.time_ns)
         height, width = image_rgb.shape[:2]
         for person in self._followed():
             box = person.body.box_in(width, height)
@@ -189,24 +214,26 @@ class _ShotFollower:
         lean_degrees = abs(float(np.degrees(body.region.angle_rad)))
         return lean_degrees <= self._config.max_lean_degrees and body.head_score >= self._config.min_head_score
 
-    def _search_is_due(self, time_ns: int) -> bool:
-        nobody_there = not self._followed()
-        someone_missing = any(
+    def _someone_is_missing(self, time_ns: int) -> bool:
+        """Tell whether nobody is there, or somebody was lost a moment ago."""
+        return not self._followed() or any(
             person.is_lost and person.looks and _is_within(person.looks[-1][1], time_ns, self._config.return_seconds)
             for person in self._people
         )
-        return nobody_there or someone_missing or _is_due(self._searched_ns, time_ns, self._config.search_seconds)
 
-    def _search(self, image_rgb: Image, time_ns: int) -> None:
-        """Look for people in the whole picture; count for everybody whether the search agrees."""
+    def _begin_search(self, image_rgb: Image, time_ns: int) -> Future[tuple[list[Face], list[Proposal]]]:
+        """Let faces and people be looked for in the whole picture."""
         self._searched_ns = time_ns
-        faces = self._models.faces(image_rgb)
-        if _is_due(self._small_faces_ns, time_ns, self._config.small_face_seconds):
+        with_small = _is_due(self._small_faces_ns, time_ns, self._config.small_face_seconds)
+        if with_small:
             self._small_faces_ns = time_ns
-            faces = _without_doubles(faces + self._faces_in_quarters(image_rgb))
+        return self._search_thread.submit(_search, self._models, image_rgb, with_small=with_small)
+
+    def _take_in(self, faces: list[Face], proposals: list[Proposal], image_rgb: Image, time_ns: int) -> None:
+        """Take in whom a search found; count for everybody whether it agrees."""
         for person in self._followed():
             person.pose_score = 0.0
-        for proposal in self._models.propose(image_rgb):
+        for proposal in proposals:
             found = self._take(proposal, image_rgb, time_ns)
             if found is not None:
                 found.pose_score = max(found.pose_score, proposal.score)
@@ -217,15 +244,6 @@ class _ShotFollower:
                     self._take(proposal, image_rgb, time_ns, face=face)
         for person in self._followed():
             self._judge(person, faces, image_rgb, time_ns)
-
-    def _faces_in_quarters(self, image_rgb: Image) -> list[Face]:
-        """Return the faces of four overlapping parts of the picture, each 0.6 of it wide and high."""
-        height, width = image_rgb.shape[:2]
-        found = []
-        for x in (0.0, 0.4 * width):
-            for y in (0.0, 0.4 * height):
-                found += self._models.faces(image_rgb, within=(x, y, x + 0.6 * width, y + 0.6 * height))
-        return found
 
     def _take(self, proposal: Proposal, image_rgb: Image, time_ns: int, *, face: Face | None = None) -> _Person | None:
         """Return whom a proposal is about: somebody followed, somebody lost a moment ago, or somebody new."""
@@ -284,11 +302,31 @@ class _ShotFollower:
         return max((one.score for one in proposals if _is_near(one.region, region)), default=0.0)
 
 
+_FRAMES_AHEAD = 2
+"""Frames that wait for their look."""
 _SAME_BODY_HEADS = 0.5
 """Two poses whose heads and shoulders lie closer than half a head on average are one person's."""
 _FACES_TO_BODY = 6.0
 """A square of six face sides around a face holds head, shoulders and chest."""
 _CLOSE_SIDES = 1.2
+
+
+def _search(models: PeopleModels, image_rgb: Image, *, with_small: bool) -> tuple[list[Face], list[Proposal]]:
+    """Return the faces, small ones too where they are asked for, and where people seem to be."""
+    faces = models.faces(image_rgb)
+    if with_small:
+        faces = _without_doubles(faces + _faces_in_quarters(models, image_rgb))
+    return faces, models.propose(image_rgb)
+
+
+def _faces_in_quarters(models: PeopleModels, image_rgb: Image) -> list[Face]:
+    """Return the faces of four overlapping parts of the picture, each 0.6 of it wide and high."""
+    height, width = image_rgb.shape[:2]
+    found = []
+    for x in (0.0, 0.4 * width):
+        for y in (0.0, 0.4 * height):
+            found += models.faces(image_rgb, within=(x, y, x + 0.6 * width, y + 0.6 * height))
+    return found
 
 
 def _is_found_at(proposal: Proposal, region: Region) -> bool:

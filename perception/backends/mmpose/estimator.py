@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from perception.backends.mmpose.batches import MOST_CROPS, estimate_in_batches
+from perception.backends.mmpose.batches import estimate_in_batches
 from perception.backends.mmpose.configs import (
     DEFAULT_CONFIG,
     WEIGHTS_LICENCE,
@@ -15,6 +15,7 @@ from perception.backends.mmpose.configs import (
     published_model,
 )
 from perception.backends.mmpose.networks import Precision, TorchNetwork, read_network
+from perception.backends.mmpose.settings import check_settings_of_batches
 from perception.backends.weights import find_weights, sha256_of_weights
 from perception.keypoints import BoxedFrame, PersonKeypoints
 from schema.errors import ConfigError
@@ -32,7 +33,7 @@ class MmposeKeypointsConfig:
     """`cpu`, or a GPU such as `cuda:0`; it is never changed for another."""
     precision: Precision = "fp32"
     """`fp32`, `fp16` or `bf16`; the halves are meant for a GPU."""
-    batch_size: int = 8
+    batch_size: int = 4
     """People that the network takes at once; 64 for a GPU."""
     threads: int = 1
     """Threads of torch on a CPU."""
@@ -47,14 +48,14 @@ class MmposeKeypointsConfig:
 
     def __post_init__(self) -> None:
         """Refuse settings that can't be (``ValueError``)."""
-        if not 1 <= self.batch_size <= MOST_CROPS:
-            raise ValueError(f"batch_size must lie between 1 and {MOST_CROPS}, got {self.batch_size}")
-        if min(self.threads, self.crop_threads) < 1:
-            raise ValueError("threads and crop_threads must be at least 1")
-        if self.device != "cpu" and not self.device.startswith("cuda"):
-            raise ValueError(f"device must be 'cpu' or a GPU such as 'cuda:0', got {self.device!r}")
-        if self.padding < 0 or not 0 <= self.min_score <= 1:
-            raise ValueError("padding must be at least 0, and min_score must lie between 0 and 1")
+        check_settings_of_batches(
+            device=self.device,
+            batch_size=self.batch_size,
+            threads=self.threads,
+            crop_threads=self.crop_threads,
+            padding=self.padding,
+            min_score=self.min_score,
+        )
 
 
 class MmposeKeypointEstimator:

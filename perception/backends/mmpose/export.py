@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from perception.backends.mmpose.final_layers import rewrite_final_layers
 from perception.backends.mmpose.networks import read_network
-from perception.backends.mmpose.onnx import FACTS_KEY, INPUT_NAME, OUTPUT_NAMES
+from perception.backends.mmpose.onnx import FACTS_KEY, INPUT_NAME
+from perception.backends.mmpose.runtimes import OUTPUT_NAMES
 from perception.backends.weights import sha256_of_weights
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ def export_network(config_path: Path, checkpoint_path: Path, target: Path) -> Ex
     import torch
 
     model, facts = read_network(config_path, checkpoint_path, padding=0.0)
+    rewrite_final_layers(model.get_submodule("head"))
     picture = torch.zeros(1, 3, facts.shape.height_px, facts.shape.width_px)
     partial = target.with_name(f"{target.name}.partial")
     # The exporter that torch recommends needs onnxscript; this one writes the same operators for these networks.

@@ -21,7 +21,7 @@ Precision = Literal["fp32", "fp16", "bf16"]
 
 
 def read_network(config_path: Path, checkpoint_path: Path, *, padding: float) -> "tuple[torch.nn.Module, InputFacts]":
-    """Build a whole-body network with its weights, on the CPU, ready to be asked.
+    """Build a whole-body network with its weights, batch norms fused into them, on the CPU, ready to be asked.
 
     Args:
         config_path: mmpose's config; its Python is run, as mmpose itself does.
@@ -47,7 +47,7 @@ def read_network(config_path: Path, checkpoint_path: Path, *, padding: float) ->
         model = revert_sync_batchnorm(build_pose_estimator(config.model))
     facts = _input_facts(config, model, padding=padding, name=config_path.stem)
     _fill(model, read_weights(checkpoint_path), config_name=config_path.stem, checkpoint_name=checkpoint_path.name)
-    return model.eval().requires_grad_(False), facts
+    return _fused(model.eval().requires_grad_(False)), facts
 
 
 def _leave_out_scopes(part: Any) -> None:  # noqa: ANN401  a config's tables and lists
@@ -95,6 +95,12 @@ def _fill(
     model.load_state_dict(weights, strict=False)
 
 
+def _fused(model: Any) -> Any:  # noqa: ANN401  mmcv has no types
+    from mmcv.cnn.utils.fuse_conv_bn import fuse_conv_bn
+
+    return fuse_conv_bn(model)
+
+
 class TorchNetwork:
     """A network in torch, on a CPU or a GPU."""
 
@@ -117,9 +123,9 @@ class TorchNetwork:
             raise MissingPartError(
                 f"device {device!r}: torch finds no GPU; install its CUDA build, or set device = 'cpu'"
             )
-        self._model: Any = _in_precision(model, self._dtype).to(self._device)
-        if self._device.type == "cuda":
-            self._model = self._model.to(memory_format=torch.channels_last)
+        # On a CPU this order takes an eighth less time than the other, on a GPU half precision asks for it.
+        model = _in_precision(model, self._dtype).to(memory_format=torch.channels_last)
+        self._model: Any = model.to(self._device)
         self._mean = torch.tensor(facts.mean_rgb, device=self._device).view(3, 1, 1)
         self._std = torch.tensor(facts.std_rgb, device=self._device).view(3, 1, 1)
         self._flip = torch.tensor(FLIP_PERMUTATION, device=self._device)
@@ -157,7 +163,7 @@ class TorchNetwork:
 
 
 def _in_precision(model: Any, dtype: "torch.dtype") -> Any:  # noqa: ANN401  a network with a head
-    """Return the network in half precision, batch norms fused into the layers before, the last layers left in fp32.
+    """Return the network in half precision, the last layers left in fp32.
 
     The last layers give the classes: bf16 has 8 bits, so that the strongest class and its neighbours were the same.
     """
@@ -165,9 +171,7 @@ def _in_precision(model: Any, dtype: "torch.dtype") -> Any:  # noqa: ANN401  a n
 
     if dtype == torch.float32:
         return model
-    from mmcv.cnn.utils.fuse_conv_bn import fuse_conv_bn
-
-    model = fuse_conv_bn(model).to(dtype)
+    model = model.to(dtype)
     for layer in (model.head.cls_x, model.head.cls_y):
         layer.float().register_forward_pre_hook(lambda _, inputs: tuple(value.float() for value in inputs))
     return model

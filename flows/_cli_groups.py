@@ -1,0 +1,105 @@
+"""The commands that come in groups, such as ``pressroom annotators add``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows._cli_options import HereArgument, JsonOption, StudyArgument, opened, told
+
+release_app = typer.Typer(name="release", help="Look at published releases.", no_args_is_help=True)
+models_app = typer.Typer(name="models", help="Networks of your own for keypoints.", no_args_is_help=True)
+annotators_app = typer.Typer(name="annotators", help="Those who answer on the review page.", no_args_is_help=True)
+report_app = typer.Typer(name="report", help="Write reports on the study's work.", no_args_is_help=True)
+GROUPS = (models_app, annotators_app, report_app, release_app)
+
+
+@models_app.command("list")
+def models_list(as_json: JsonOption = False) -> None:
+    """Tell which whole-body networks there are, how accurate they are, and whose weights are here."""
+    with told():
+        from flows._models import tell_models
+
+        tell_models(as_json=as_json)
+
+
+@models_app.command("show")
+def models_show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A config that `pressroom models list` names.")],
+) -> None:
+    """Tell where a network's weights come from and go, and what to write into study.toml."""
+    with told():
+        from flows._models import tell_model
+
+        tell_model(name)
+
+
+@models_app.command("export")
+def models_export(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A config's name, or the path of your own config.")],
+    checkpoint: Annotated[str, typer.Option(help="Its weights: a name in the weights folder, or a path.")] = "",
+    output: Annotated[Path | None, typer.Option(help="Where to; the weights folder if not given.")] = None,
+) -> None:
+    """Export a network to ONNX, for machines without torch and mmpose."""
+    with told():
+        from flows._models import export_model
+
+        export_model(name, checkpoint=checkpoint, output=output)
+
+
+@annotators_app.command("add")
+def annotators_add(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The person's name; it stays in private/.")],
+    study: HereArgument = Path(),
+    role: Annotated[
+        str, typer.Option(metavar="ROLE", help="`annotator`, or `expert`: decides what others could not settle.")
+    ] = "annotator",
+    email: Annotated[str, typer.Option(help="Address to log in with; one is made of the name if not given.")] = "",
+) -> None:
+    """Make an account on the review page, and show its password once."""
+    with told():
+        from flows._annotators import add_annotator, role_named
+
+        add_annotator(opened(study), name, role=role_named(role), email=email)
+
+
+@annotators_app.command("end")
+def annotators_end(
+    who: Annotated[str, typer.Argument(metavar="WHO", help="Name, address or id.")], study: HereArgument = Path()
+) -> None:
+    """Record that somebody no longer answers; the answers stay."""
+    with told():
+        from flows._annotators import end_annotator
+
+        end_annotator(opened(study), who)
+
+
+@annotators_app.command("list")
+def annotators_list(study: HereArgument = Path(), as_json: JsonOption = False) -> None:
+    """Tell who answers, how much, how fast, and how well by the hidden items."""
+    with told():
+        from flows._annotators import tell_annotators
+
+        tell_annotators(opened(study), as_json=as_json)
+
+
+@report_app.command("annotation")
+def report_annotation(study: StudyArgument, as_json: JsonOption = False) -> None:
+    """Write how verification goes, for the weekly meeting: agreement, people, time, what is missed."""
+    with told():
+        from flows._report_annotation import report_annotation as report
+
+        report(opened(study), as_json=as_json)
+
+
+@release_app.command("validate")
+def release_validate(
+    release: Annotated[Path, typer.Argument(metavar="RELEASE", help="The release's folder.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Check a release as an outsider would: files, keys, counts, spans, splits, privacy."""
+    with told():
+        from flows._report import tell_validation
+
+        if not tell_validation(release, as_json=as_json):
+            raise typer.Exit(3)

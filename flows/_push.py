@@ -1,0 +1,220 @@
+"""Questions to the review server: each is put on the page once, also after a kill, and recorded with what it showed."""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from annotation.page import page_version
+from annotation.server import LabelStudioClient
+from annotation.service import ReviewServer
+from annotation.tasks import question_for, task_document
+from annotation.window_page import WINDOW_QUESTION, window_document
+from flows._clips import ClipWish, ReviewClip, VideoClips
+from flows._leases import waited_lease
+from flows._outcome import Outcome, record_run
+from flows._plan import current_candidates, study_videos
+from flows._player_questions import to_ask
+from flows._player_review import push_questions
+from flows._questions import QuestionPlan, Waiting, plan_questions
+from flows._queue import deleted_tasks, update_queue
+from flows._review import ensure_study_project, page_of, review_client
+from flows._standing import Standing, read_standing
+from flows._study import Study
+from flows._withdrawn_tasks import close_withdrawn, withdrawn_tasks
+from schema.answer_rows import known_answers_to_rows, tasks_to_rows
+from schema.arrow import KNOWN_ANSWERS, TASKS
+from schema.questions import QuestionKind
+from schema.records import Anchor, Candidate, ReviewTask, VideoId
+from schema.tables import STUDY_KEY
+from schema.timespan import NS_PER_SECOND
+
+BATCH = 200
+"""Tasks that are imported and recorded together: a killed push loses the clips of one batch at most."""
+
+
+def push(study: Study, *, recreate: bool = False) -> Outcome:
+    """Put what is asked next on the page, each question once, also after a kill.
+
+    Args:
+        study: The study.
+        recreate: Ask again what somebody deleted on the review server.
+    """
+    outcome = Outcome(stage="push")
+    started_ns = time.time_ns()
+    with waited_lease(study.layout, "push", STUDY_KEY):
+        standing = read_standing(study)
+        plan, asking, changed = plan_questions(study, standing), to_ask(study), changed_questions(study, standing)
+        if len(plan) or asking or changed or recreate or withdrawn_tasks(study):
+            with review_client(study) as (server, client):
+                pusher = _Pusher(study, server, client)
+                outcome.notes += close_withdrawn(study, server=server, client=client)
+                outcome.rows += push_questions(study, asking, server=server, client=client)
+                outcome.rows += pusher.push(plan)
+                outcome.rows += pusher.update(changed)
+                outcome.rows += pusher.recreate() if recreate else 0
+                update_queue(study, read_standing(study), server=server, client=client)
+            outcome.done = 1
+            outcome.notes += _notes(plan, asking=len(asking))
+            record_run(study, outcome, key=STUDY_KEY, started_ns=started_ns)
+    return outcome
+
+
+def count_waiting(study: Study, *, recreate: bool = False) -> int:
+    """Count what a push would do, without the review server, which alone knows what was deleted on it."""
+    standing = read_standing(study)
+    waiting = len(plan_questions(study, standing)) + len(to_ask(study)) + len(changed_questions(study, standing))
+    return waiting + len(withdrawn_tasks(study)) + recreate
+
+
+def changed_questions(study: Study, standing: Standing) -> list[tuple[ReviewTask, Waiting]]:
+    """List the unanswered verdicts whose candidate has other edges, or another class or reason, than were asked."""
+    answered = {answer.candidate_id for answer in standing.annotations}
+    today = {
+        candidate.candidate_id: (video, candidate)
+        for video, candidate in current_candidates(study, study_videos(study))
+    }
+    return [
+        (task, Waiting(kind=task.kind, video=today[task.candidate_id][0], shown=today[task.candidate_id][1]))
+        for task in standing.of_kind(QuestionKind.VERDICT)
+        if task.candidate_id in today
+        and task.candidate_id not in answered
+        and _differs(task, today[task.candidate_id][1])
+    ]
+
+
+def _differs(task: ReviewTask, candidate: Candidate) -> bool:
+    asked = (task.anchor.span, task.class_id, task.evidence, task.reason)
+    return asked != (candidate.span, candidate.class_id, candidate.evidence, candidate.reason)
+
+
+def _notes(plan: QuestionPlan, *, asking: int) -> list[str]:
+    hidden = sum(waiting.kind is QuestionKind.KNOWN for waiting in plan.stream)
+    counts = {
+        "questions which one is the player": asking,
+        "hidden items with a known answer": hidden,
+        "questions to an expert": len(plan.expert),
+        "blind questions": len(plan.blind),
+        "random windows": len(plan.audit),
+    }
+    return [f"{what}: {count}" for what, count in counts.items() if count]
+
+
+class _Pusher:
+    """Puts questions on one server; a video's tables are read once for the questions that follow each other."""
+
+    def __init__(self, study: Study, server: ReviewServer, client: LabelStudioClient) -> None:
+        self._study, self._server, self._client = study, server, client
+        self._clips: tuple[VideoId, VideoClips] | None = None
+
+    def push(self, plan: QuestionPlan) -> int:
+        """Put a plan on the page; returns how many questions."""
+        # before the questions: a hidden item whose truth was lost with a killed push would measure nobody
+        self._study.store.append(KNOWN_ANSWERS, known_answers_to_rows(plan.known))
+        for waiting in (plan.stream, plan.expert, plan.blind, plan.audit):
+            self._push_to_project(waiting)
+        return len(plan)
+
+    def _push_to_project(self, waiting: Sequence[Waiting]) -> None:
+        if not waiting:
+            return
+        project = ensure_study_project(self._study, self._client, waiting[0].kind)
+        version = self._page_version(waiting[0].kind)
+        for first in range(0, len(waiting), BATCH):
+            batch = waiting[first : first + BATCH]
+            clips = [self._clip(one) for one in batch]
+            documents = [self._document(one, clip) for one, clip in zip(batch, clips, strict=True)]
+            numbers = self._client.import_tasks(project, documents)
+            tasks = [
+                self._task(one, clip, place=(project, numbers[one.shown.candidate_id]), version=version)
+                for one, clip in zip(batch, clips, strict=True)
+            ]
+            self._study.store.append(TASKS, tasks_to_rows(tasks))
+
+    def update(self, changed: Iterable[tuple[ReviewTask, Waiting]]) -> int:
+        """Word open questions anew; one that somebody has answered meanwhile stays as it is. Returns how many."""
+        updated = []
+        for task, waiting in changed:
+            if task.server_id != self._server.server_id:
+                continue
+            clip = self._clip(waiting)
+            if self._client.update_task(task.task_number, self._document(waiting, clip)["data"]):
+                place = (task.project_number, task.task_number)
+                updated.append(self._task(waiting, clip, place=place, version=task.page_version))
+        self._study.store.append(TASKS, tasks_to_rows(updated))
+        return len(updated)
+
+    def recreate(self) -> int:
+        """Ask again what was deleted on the server, where the person is still followed; returns how many."""
+        today = {c.candidate_id: (v, c) for v, c in current_candidates(self._study, study_videos(self._study))}
+        gone = deleted_tasks(self._study, server=self._server, client=self._client)
+        again = [
+            Waiting(kind=task.kind, video=today[task.candidate_id][0], shown=today[task.candidate_id][1])
+            for task in gone
+            if task.kind is QuestionKind.VERDICT and task.candidate_id in today
+        ]
+        self._push_to_project(again)
+        return len(again)
+
+    def _clip(self, waiting: Waiting) -> ReviewClip:
+        if self._clips is None or self._clips[0] != waiting.video.video_id:
+            self._clips = waiting.video.video_id, VideoClips(self._study, waiting.video)
+        context_s = 0.0 if waiting.kind is QuestionKind.AUDIT else self._study.config.annotate.context_seconds
+        wish = ClipWish(
+            question_id=waiting.shown.candidate_id,
+            track_number=waiting.shown.track_number,
+            span=waiting.shown.span,
+            context_ns=round(context_s * NS_PER_SECOND),
+            evidence=waiting.shown.evidence,
+            hints=waiting.kind.shows_suggestion,
+        )
+        return self._clips[1].write(wish)
+
+    def _document(self, waiting: Waiting, clip: ReviewClip) -> dict[str, Any]:
+        if waiting.kind.shows_suggestion:
+            return task_document(
+                waiting.shown,
+                taxonomy=self._study.taxonomy,
+                clip=clip.served_name,
+                asked_in_clip=clip.asked_in_clip,
+                frame_rate=clip.frame_rate,
+            )
+        return window_document(
+            waiting.shown.candidate_id,
+            clip=clip.served_name,
+            frame_rate=clip.frame_rate,
+            clip_first_frame=clip.first_frame,
+        )
+
+    def _page_version(self, kind: QuestionKind) -> str:
+        return page_version("verdict" if kind.shows_suggestion else "window", page_of(self._study, kind))
+
+    def _task(self, waiting: Waiting, clip: ReviewClip, *, place: tuple[int, int], version: str) -> ReviewTask:
+        task = review_task(self._study, waiting, clip=clip, server_id=self._server.server_id, place=place)
+        return replace(task, page_version=version)
+
+
+def review_task(
+    study: Study, waiting: Waiting, *, clip: ReviewClip, server_id: str, place: tuple[int, int]
+) -> ReviewTask:
+    """Return the row that records a question; ``place`` is its project and its task on the server."""
+    shown, video = waiting.shown, waiting.video
+    suggests = waiting.kind.shows_suggestion
+    return ReviewTask(
+        candidate_id=shown.candidate_id,
+        anchor=Anchor(video_id=video.video_id, sha256=video.sha256, span=shown.span, box_xyxy=shown.box_xyxy),
+        taxonomy=study.taxonomy.name,
+        class_id=shown.class_id,
+        question=question_for(shown, study.taxonomy) if suggests else WINDOW_QUESTION,
+        evidence=shown.evidence,
+        proposer=shown.proposer,
+        score=shown.score,
+        reason=shown.reason,
+        server_id=server_id,
+        project_number=place[0],
+        task_number=place[1],
+        kind=waiting.kind,
+        about=waiting.about,
+        clip_first_frame=clip.first_frame,
+        clip_end_frame=clip.end_frame,
+    )

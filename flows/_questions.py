@@ -1,0 +1,327 @@
+"""What is asked next, of which kind and in which order, worked out without the review server."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from annotation.adjudicate import attach
+from annotation.blind import blind_question_id, is_blind
+from annotation.consensus import Settled as Answered
+from annotation.known import FEWEST_ANSWERS, LEAST_POSTERIOR, KnownItem, Settled, make_known_items
+from annotation.known_mix import equal_annotators, known_needed, mix
+from annotation.opinions import NO_GESTURE
+from annotation.overlap import Step
+from flows._identity import declared_people
+from flows._plan import current_candidates, disposed_videos, is_current, study_videos, to_push
+from flows._stages import video_parts
+from flows._standing import Standing, expert_ids
+from flows._study import Study
+from flows._videos import kept_tracks_of
+from proposals.audit import audit_cells, draw_windows
+from proposals.select import select_next
+from schema.arrow import PLAYERS, TRACKS
+from schema.errors import ItemError
+from schema.privacy import keyed_fraction, make_question_id
+from schema.questions import AuditWindow, KnownAnswer, QuestionKind
+from schema.records import Candidate, CandidateId, ReviewTask, Track, VideoId, VideoRecord
+from schema.timespan import NS_PER_SECOND, TimeSpan
+
+AUDITOR = "chance"
+"""Proposer of audit windows: nothing but chance."""
+MOST_SETTLED = 500
+"""So many settled candidates are looked at to make hidden items of: a push needs some dozens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A question that is not on the page yet."""
+
+    kind: QuestionKind
+    video: VideoRecord
+    shown: Candidate
+    """What the page claims; its id is the question's. A window is a candidate without a class."""
+    about: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class QuestionPlan:
+    """Everything that a push puts on the page."""
+
+    stream: list[Waiting] = field(default_factory=list)
+    """Verdicts in the order in which they are asked, with hidden items among them."""
+    known: list[KnownAnswer] = field(default_factory=list)
+    """The truth of these hidden items."""
+    expert: list[Waiting] = field(default_factory=list)
+    blind: list[Waiting] = field(default_factory=list)
+    audit: list[Waiting] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        """Count the questions."""
+        return len(self.stream) + len(self.expert) + len(self.blind) + len(self.audit)
+
+
+def plan_questions(study: Study, standing: Standing) -> QuestionPlan:
+    """Work out what is asked next: nothing that was asked before, and no more than the open queue takes."""
+    planner = _Planner(study, standing)
+    ordered = planner.ordered()
+    calibration = planner.calibration(ordered)
+    chosen = [waiting for waiting in ordered if waiting.shown.candidate_id not in {w.about for w in calibration}]
+    items = planner.known_items(len(chosen))
+    plan = QuestionPlan(
+        stream=planner.mixed(chosen, items),
+        known=[item.answer for item in items],
+        expert=calibration + planner.unsettled(),
+        blind=planner.blind(chosen),
+        audit=planner.windows(),
+    )
+    shown = {waiting.shown.candidate_id for waiting in plan.stream}
+    plan.known = [answer for answer in plan.known if answer.question_id in shown]
+    return plan
+
+
+class _Planner:
+    """The steps of a plan, over one reading of the study."""
+
+    def __init__(self, study: Study, standing: Standing) -> None:
+        self._study = study
+        self._standing = standing
+        self._config = study.config.annotate
+        gone = disposed_videos(study)
+        self._videos = {video.video_id: video for video in study_videos(study) if video.video_id not in gone}
+        self._asked: dict[str, ReviewTask] = {task.candidate_id: task for task in standing.tasks}
+        self._read_tracks: dict[VideoId, list[Track]] = {}
+
+    def ordered(self) -> list[Waiting]:
+        """Return the candidates to ask, the most useful first, as many as the open queue still takes."""
+        waiting = to_push(self._study)
+        open_ids = {plan.question_id for plan in self._standing.overlaps.values() if plan.step is Step.ASK_AGAIN}
+        budget = self._config.queue_size - len(open_ids)
+        if budget <= 0 or not waiting:
+            return []
+        candidates: dict[str, Candidate] = {
+            c.candidate_id: c for _, c in current_candidates(self._study, self._videos.values())
+        }
+        selected = select_next(
+            (candidate for _, candidate in waiting),
+            open_candidates=[candidates[i] for i in sorted(open_ids) if i in candidates],
+            answered=self._settled_classes(),
+            subject_of={VideoId(v): person for v, person in declared_people(self._study).items()},
+            budget=budget,
+        )
+        videos = {candidate.candidate_id: video for video, candidate in waiting}
+        return [
+            Waiting(kind=QuestionKind.VERDICT, video=videos[one.candidate.candidate_id], shown=one.candidate)
+            for one in selected
+        ]
+
+    def _settled_classes(self) -> Counter[str | None]:
+        settled = self._standing.settlement.items.values()
+        return Counter(one.class_id for one in settled if one.outcome not in ("", NO_GESTURE))
+
+    def calibration(self, ordered: Sequence[Waiting]) -> list[Waiting]:
+        """Put the first candidates to an expert, where there is one: nothing else is known at the start of a study.
+
+        They serve as hidden items afterwards, and are never asked as ordinary questions.
+        """
+        config = self._config
+        if not config.known_share or not self._active_experts():
+            return []
+        certain = sum(_is_certain(answered) for answered in self._standing.settlement.items.values())
+        asked = [task for task in self._standing.of_kind(QuestionKind.EXPERT) if self._is_open(task)]
+        lacking = config.known_before_trust - certain - len(asked)
+        return [self._to_expert(waiting.video, waiting.shown) for waiting in ordered[: max(0, lacking)]]
+
+    def _active_experts(self) -> bool:
+        people = self._standing.annotators
+        return any(people[one].active for one in expert_ids(people))
+
+    def _is_open(self, task: ReviewTask) -> bool:
+        settled = self._standing.settlement.of(task)
+        return settled is None or not settled.expert_answered
+
+    def unsettled(self) -> list[Waiting]:
+        """Put what people did not settle to an expert, each candidate once."""
+        asked = {task.about for task in self._standing.of_kind(QuestionKind.EXPERT)}
+        stuck = [plan.question_id for plan in self._standing.overlaps.values() if plan.step is Step.EXPERT]
+        return [
+            self._to_expert(self._videos[task.anchor.video_id], shown)
+            for task in (self._asked[question_id] for question_id in stuck if question_id not in asked)
+            if task.anchor.video_id in self._videos and (shown := self._as_asked(task)) is not None
+        ]
+
+    def _to_expert(self, video: VideoRecord, candidate: Candidate) -> Waiting:
+        question_id = make_question_id(self._study.key, QuestionKind.EXPERT, candidate.candidate_id)
+        return Waiting(
+            kind=QuestionKind.EXPERT,
+            video=video,
+            shown=replace(candidate, candidate_id=CandidateId(question_id)),
+            about=candidate.candidate_id,
+        )
+
+    def _as_asked(self, task: ReviewTask) -> Candidate | None:
+        """Return what a question showed, on today's tracks; None where nobody is followed there any more."""
+        track = self._track_of(task)
+        return None if track is None else candidate_of(task, track_number=track.track_number)
+
+    def _track_of(self, task: ReviewTask) -> Track | None:
+        video = self._videos.get(task.anchor.video_id)
+        if video is None or not self._has_people(video):
+            return None
+        try:
+            return attach(task.anchor, self._tracks(video), min_box_iou=self._study.config.adjudicate.min_box_iou)
+        except ItemError:
+            return None
+
+    def _tracks(self, video: VideoRecord) -> list[Track]:
+        if video.video_id not in self._read_tracks:
+            self._read_tracks[video.video_id] = kept_tracks_of(self._study, video)
+        return self._read_tracks[video.video_id]
+
+    def known_items(self, question_count: int) -> list[KnownItem]:
+        """Make the hidden items that so many more questions need."""
+        config = self._config
+        if not question_count or not config.known_share:
+            return []
+        there = self._standing.of_kind(QuestionKind.KNOWN)
+        count = known_needed(
+            question_count,
+            annotators=self._equal_people(),
+            answers=config.first_answers,
+            share=config.known_share,
+            before_trust=max(0, config.known_before_trust - len(there)),
+        )
+        return make_known_items(
+            self._settled(),
+            count=count,
+            key=self._study.key,
+            taxonomy=self._study.taxonomy,
+            used={task.about for task in there},
+        )
+
+    def _equal_people(self) -> float:
+        """Return how many people of one pace would do what these do, so that the busiest meet enough hidden items."""
+        return max(1.0, equal_annotators(self._standing.recent_counts, answers=self._config.first_answers))
+
+    def _settled(self) -> Iterator[Settled]:
+        """Yield what is settled for certain of candidates whose people are still followed, some hundreds at most."""
+        certain = [i for i, answered in self._standing.settlement.items.items() if _is_certain(answered)]
+        certain.sort(key=lambda item_id: keyed_fraction(self._study.key, "settled", item_id))
+        for item_id in certain[:MOST_SETTLED]:
+            answered, task = self._standing.settlement.items[item_id], self._task_about(item_id)
+            track = None if task is None or answered.span is None else self._track_of(task)
+            if task is not None and track is not None:
+                yield _settled(answered, task, track)
+
+    def _task_about(self, item_id: str) -> ReviewTask | None:
+        """Return the question that a candidate was asked with: its own, or the one that an expert got at once."""
+        expert = make_question_id(self._study.key, QuestionKind.EXPERT, item_id)
+        return self._asked.get(item_id) or self._asked.get(expert)
+
+    def mixed(self, chosen: Sequence[Waiting], items: Sequence[KnownItem]) -> list[Waiting]:
+        """Put the hidden items where they belong among the questions."""
+        config = self._config
+        hidden = [
+            Waiting(
+                kind=QuestionKind.KNOWN, video=self._videos[item.shown.video_id], shown=item.shown, about=item.about
+            )
+            for item in items
+        ]
+        there = self._standing.of_kind(QuestionKind.KNOWN)
+        return mix(
+            list(chosen),
+            hidden,
+            annotators=self._equal_people(),
+            answers=config.first_answers,
+            share=config.known_share,
+            before_trust=max(0, config.known_before_trust - len(there)),
+            seed=f"{self._study.key.hex()}|{len(self._standing.tasks)}",
+        )
+
+    def blind(self, chosen: Iterable[Waiting]) -> list[Waiting]:
+        """Ask a share of the candidates once more without their class, in a project of its own."""
+        share = self._config.blind_share
+        return [
+            Waiting(
+                kind=QuestionKind.BLIND,
+                video=waiting.video,
+                shown=replace(waiting.shown, candidate_id=CandidateId(question_id)),
+                about=waiting.shown.candidate_id,
+            )
+            for waiting in chosen
+            if is_blind(waiting.shown.candidate_id, key=self._study.key, share=share)
+            and (question_id := blind_question_id(waiting.shown.candidate_id, key=self._study.key)) not in self._asked
+        ]
+
+    def windows(self) -> list[Waiting]:
+        """Draw random windows until the study's minutes are asked."""
+        config = self._config
+        asked_ns = sum(task.anchor.span.duration_ns for task in self._standing.of_kind(QuestionKind.AUDIT))
+        lacking_s = config.audit_minutes * 60 - asked_ns / NS_PER_SECOND
+        if lacking_s <= config.audit_window_seconds / 2:
+            return []
+        followed = [video for video in self._videos.values() if self._has_people(video)]
+        candidates = [candidate for _, candidate in current_candidates(self._study, followed)]
+        tracks = (track for video in followed for track in self._tracks(video))
+        cells = audit_cells(tracks, candidates=candidates, window_seconds=config.audit_window_seconds)
+        drawn = draw_windows(cells, key=self._study.key, minutes=config.audit_minutes)
+        return [
+            Waiting(kind=QuestionKind.AUDIT, video=self._videos[window.video_id], shown=_as_candidate(window))
+            for window in drawn
+            if window.window_id not in self._asked
+        ]
+
+    def _has_people(self, video: VideoRecord) -> bool:
+        parts = video_parts(self._study, video)
+        return all(is_current(self._study, parts[spec.name]) for spec in (TRACKS, PLAYERS))
+
+
+def candidate_of(task: ReviewTask, *, track_number: int) -> Candidate:
+    """Return what a question asked about, as a candidate."""
+    return Candidate(
+        candidate_id=CandidateId(task.about or task.candidate_id),
+        video_id=task.anchor.video_id,
+        track_number=track_number,
+        span=task.anchor.span,
+        box_xyxy=task.anchor.box_xyxy,
+        class_id=task.class_id,
+        evidence=task.evidence,
+        proposer=task.proposer,
+        score=task.score,
+        reason=task.reason,
+    )
+
+
+def _is_certain(answered: Answered) -> bool:
+    """Tell without looking at the person whether an outcome is known well enough to measure people by it."""
+    settled_by_people = answered.posterior >= LEAST_POSTERIOR and answered.answer_count >= FEWEST_ANSWERS
+    return answered.outcome != "" and (answered.expert_answered or settled_by_people)
+
+
+def _settled(answered: Answered, task: ReviewTask, track: Track) -> Settled:
+    exists = answered.outcome != NO_GESTURE
+    asked = candidate_of(task, track_number=track.track_number)
+    return Settled(
+        candidate=asked,
+        exists=exists,
+        class_id=answered.class_id,
+        span=answered.span if exists and answered.span is not None else asked.span,
+        posterior=answered.posterior,
+        answer_count=answered.answer_count,
+        source="expert" if answered.expert_answered else "people",
+        followed=TimeSpan(start_ns=int(track.times_ns[0]), end_ns=max(int(track.times_ns[-1]), asked.span.end_ns)),
+    )
+
+
+def _as_candidate(window: AuditWindow) -> Candidate:
+    return Candidate(
+        candidate_id=CandidateId(window.window_id),
+        video_id=window.video_id,
+        track_number=window.track_number,
+        span=window.span,
+        box_xyxy=window.box_xyxy,
+        class_id=None,
+        evidence="",
+        proposer=AUDITOR,
+        score=window.sampled_share,
+        reason="",
+    )
