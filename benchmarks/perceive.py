@@ -19,7 +19,7 @@ weights and threads; libraries and models are loaded before the clock starts.
 ``cores`` is CPU time by wall time: who uses more cores has less left for a second video; ``CPU ms`` is the CPU time of
 one frame, which other work on the machine disturbs least. ``neither`` is the part of the
 wall time in which no network ran and nothing was decoded, in whichever thread. ``of limit`` compares with the network
-alone on full batches.
+alone on full batches, whose people a second are told below.
 
 The last table is what a stride of 2 costs: movement from frame to frame (jitter and gestures alike) in thousandths of
 the shoulder width, frames in which a hand's contact is flagged as with stride 1, and candidates found again (temporal
@@ -232,6 +232,9 @@ def print_times(results: dict[str, Result]) -> None:
             shares = " ".join(f"{result.shares[kind]:>7.1%}" for kind in (*KINDS, REST))
             stages = ", ".join(f"{stage} {seconds:.1f}" for stage, seconds in result.stages.items())
             print(f"{name:<34} {shares}   {stages}")
+    for name, result in results.items():
+        if result.limit_people_per_second:
+            print(f"{name}: the network alone does {result.limit_people_per_second:.1f} people a second")
 
 
 def _sequences(task: Task) -> dict[tuple[str, int], KeypointSequence]:

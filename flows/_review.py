@@ -43,6 +43,7 @@ def ensure_study_project(study: Study, client: LabelStudioClient, kind: Question
         page=page_of(study, kind),
         instructions=window_instructions(study.taxonomy) if asks_windows else instructions(study.taxonomy),
         clips_folder=clips,
+        show_predictions=kind.shows_suggestion,
     )
 
 

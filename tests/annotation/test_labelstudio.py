@@ -38,7 +38,7 @@ def clip(review_layout: StudyLayout) -> Path:
 
 @pytest.fixture
 def client(review_server: ReviewServer) -> Iterator[LabelStudioClient]:
-    with LabelStudioClient(review_server) as client:
+    with LabelStudioClient(review_server, retry_seconds=1) as client:
         yield client
 
 
@@ -64,6 +64,8 @@ def documents(count: int, *, first: int = 0) -> list[dict[str, Any]]:
             make_candidate(candidate_id=CandidateId(f"c{first + i:020d}"), score=(first + i) % 10 / 10),
             taxonomy=IMIGUE,
             clip=CLIP,
+            asked_in_clip=(25, 50),
+            frame_rate=25,
         )
         for i in range(count)
     ]

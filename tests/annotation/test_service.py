@@ -7,15 +7,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from annotation import service
+from annotation.database import PASSWORD_VARIABLE
 from annotation.installation import LabelStudioInstallation
 from annotation.service import ReviewServerConfig
-from schema.errors import ServiceError
+from schema.errors import ServiceError, UsageError
 from schema.layout import StudyLayout
 
 # Behaves as Label Studio 1.23.2 does where the service looks: it takes a token, and may move to another port.
@@ -31,7 +33,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         ours = self.headers["Authorization"] == "Token " + os.environ["LABEL_STUDIO_USER_TOKEN"]
         self.send_response(200 if ours else 401)
         self.end_headers()
-        self.wfile.write(json.dumps({{"email": os.environ["LABEL_STUDIO_USERNAME"]}}).encode())
+        answer = {{"email": os.environ["LABEL_STUDIO_USERNAME"]}}
+        if self.path == "/api/organizations/":
+            answer = [{{"created_at": open(os.path.join(os.path.dirname(arguments[0]), "born")).read()}}]
+        self.wfile.write(json.dumps(answer).encode())
 http.server.ThreadingHTTPServer((arguments[arguments.index("--internal-host") + 1], port), Handler).serve_forever()
 """
 CONFIG = ReviewServerConfig(start_timeout_seconds=30)
@@ -166,6 +171,52 @@ def test_lost_credentials_are_told_not_replaced(layout: StudyLayout, tmp_path: P
     (layout.labelstudio / "credentials.json").unlink()
     with pytest.raises(ServiceError, match="credentials"):
         service.start(layout, installation, config=CONFIG)
+
+
+def test_a_server_on_another_database_is_not_taken_for_the_study_s(layout: StudyLayout, tmp_path: Path) -> None:
+    installation = install(tmp_path)
+    service.start(layout, installation, config=CONFIG)
+    with pytest.raises(ServiceError, match="runs on sqlite, the study says postgresql"):
+        service.start(layout, installation, config=replace(CONFIG, database="postgresql"))
+
+
+def test_postgresql_without_its_password_is_told_before_anything_starts(
+    layout: StudyLayout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(PASSWORD_VARIABLE, raising=False)
+    with pytest.raises(UsageError, match=PASSWORD_VARIABLE):
+        service.start(layout, install(tmp_path), config=replace(CONFIG, database="postgresql"))
+    assert service.running(layout) is None
+
+
+def test_a_postgresql_database_made_anew_is_another_server(
+    layout: StudyLayout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PASSWORD_VARIABLE, "secret")
+    installation, config = install(tmp_path), replace(CONFIG, database="postgresql")
+    (tmp_path / "born").write_text("2026-01-01T00:00:00Z")
+    first = service.start(layout, installation, config=config)
+    assert psutil.Process(first.pid).environ()["POSTGRE_PASSWORD"] == "secret"
+    assert service.start(layout, installation, config=config) == first == service.running(layout)
+    service.stop(layout)
+    (tmp_path / "born").write_text("2026-02-02T00:00:00Z")
+    second = service.start(layout, installation, config=config)
+    assert second.server_id != first.server_id
+    assert service.running(layout) == second
+    service.stop(layout)
+    assert service.start(layout, installation, config=CONFIG).server_id not in (first.server_id, second.server_id)
+    assert all(b"secret" not in path.read_bytes() for path in layout.labelstudio.iterdir() if path.is_file())
+
+
+def test_a_public_address_is_taken_by_the_server_alone(layout: StudyLayout, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="public_url"):
+        ReviewServerConfig(public_url="review.example.org/page")
+    config = replace(CONFIG, public_url="https://review.example.org")
+    server = service.start(layout, install(tmp_path), config=config)
+    told = psutil.Process(server.pid).environ()
+    assert told["LABEL_STUDIO_ALLOWED_HOSTS"].split(",")[-1] == "review.example.org"
+    assert told["CSRF_TRUSTED_ORIGINS"] == "https://review.example.org"
+    assert "*" not in told["LABEL_STUDIO_ALLOWED_HOSTS"]
 
 
 def test_a_new_database_is_another_server(layout: StudyLayout, tmp_path: Path) -> None:

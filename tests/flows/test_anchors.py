@@ -7,17 +7,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
 
 import polars
 import pytest
 
 from flows import _videos
-from flows._annotation import _review_task
+from flows._clips import ReviewClip
 from flows._isolation import Finished, Limits, Report
 from flows._outcome import Outcome
 from flows._plan import current_candidates, explain, study_videos, to_push
 from flows._publication import adjudicate, publish, study_releases
+from flows._push import review_task
+from flows._questions import Waiting
 from flows._stages import segments_part, video_parts
 from flows._study import Study, open_study
 from flows._videos import read_video_part
@@ -28,6 +29,7 @@ from schema.answer_rows import annotations_to_rows, tasks_from_rows, tasks_to_ro
 from schema.arrow import ANNOTATIONS, CANDIDATES, KEYPOINTS, TASKS, TRACKS
 from schema.errors import DropReason, UsageError
 from schema.matching import box_iou
+from schema.questions import QuestionKind
 from schema.records import Candidate, Dropped, ReviewTask, Track, Verdict, VerifiedSegment
 from schema.rows import keypoints_from_rows, segments_from_rows, tracks_from_rows
 from tests.factories import make_annotation
@@ -71,10 +73,18 @@ def _perceiving_here() -> Iterator[None]:
 
 def ask_all(study: Study) -> list[ReviewTask]:
     """Record every new candidate as put on the page of a server that does not exist."""
-    server = SimpleNamespace(server_id="server")
+    clip = ReviewClip(
+        path=Path("clip.mp4"), first_frame=0, end_frame=1, asked_first_frame=0, asked_end_frame=1, frame_rate=10
+    )
     known = study.store.read(TASKS).num_rows
     tasks = [
-        _review_task(study, candidate, video=video, server=server, place=(1, number))
+        review_task(
+            study,
+            Waiting(kind=QuestionKind.VERDICT, video=video, shown=candidate),
+            clip=clip,
+            server_id="server",
+            place=(1, number),
+        )
         for number, (video, candidate) in enumerate(to_push(study), start=known + 1)
     ]
     study.store.append(TASKS, tasks_to_rows(tasks))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from media.frames import VideoFrame, decode_frames, read_frame_times
 from schema.records import Candidate, FrameTimes, VideoRecord
 from schema.timespan import NS_PER_SECOND
 from tests.answered_study import perceive_here
+from tests.factories import VIDEO_ID
 from tests.studies import make_study, paint_video, run_to_candidates
 
 
@@ -33,12 +35,12 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, VideoRecord,
     return study, video, candidate
 
 
-def with_settings(study: Study, **changes: object) -> Study:
+def with_settings(study: Study, **changes: Any) -> Study:
     return replace(study, config=replace(study.config, annotate=replace(study.config.annotate, **changes)))
 
 
 def pictures_of(path: Path) -> list[np.ndarray]:
-    times, _ = read_frame_times(path, video_id="v" + "0" * 20, sha256="0" * 64)
+    times, _ = read_frame_times(path, video_id=VIDEO_ID, sha256="0" * 64)
     return [frame.image_rgb for frame in decode_frames(path, times)]
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,13 +16,12 @@ import pytest
 
 from collectors.base import Fetched, SourceEntry
 from collectors.sample_site import SampleSite
-from flows import _collection, _videos
-from flows._annotation import _push_batch
+from flows import _collection, _push, _videos
 from flows._collection import GOT, collect_source, newest_attempts, to_collect
 from flows._isolation import Finished, Limits, Report
 from flows._outcome import ExitStatus
 from flows._perception import perceive
-from flows._plan import study_videos, to_push
+from flows._plan import study_videos
 from flows._preview import preview_video
 from flows._publication import publish
 from flows._report import tell_explanation, tell_outcome, tell_plan, tell_status
@@ -31,6 +31,7 @@ from schema.arrow import ANNOTATIONS, CANDIDATES, RUNS, TASKS
 from schema.errors import DropReason
 from schema.records import Verdict
 from tests.factories import make_annotation
+from tests.quiet_queue import QuietQueue
 from tests.studies import digests, make_study, paint_video, run_to_candidates, set_keys
 
 NATIVE_ID = "dQw4w9WgXcQ"
@@ -131,11 +132,14 @@ def perceived_here(entry: str, arguments: tuple[str, str], *, limits: Limits, lo
     return Finished()
 
 
-class SilentPage:
+class SilentPage(QuietQueue):
     """Stands for the review server: takes tasks, numbers them and keeps what it was told."""
 
     def __init__(self) -> None:
         self.documents: list[dict[str, Any]] = []
+
+    def ensure_project(self, **_: object) -> int:
+        return 1
 
     def import_tasks(self, project: int, documents: list[dict[str, Any]]) -> dict[str, int]:
         self.documents += documents
@@ -145,7 +149,14 @@ class SilentPage:
 def ask_and_answer(study: Study) -> SilentPage:
     """Put every candidate on a page, and let one person accept each of them."""
     page = SilentPage()
-    _push_batch(study, SimpleNamespace(server_id="server"), page, 1, to_push(study))
+
+    @contextmanager
+    def review_client(_: Study) -> Iterator[tuple[SimpleNamespace, SilentPage]]:
+        yield SimpleNamespace(server_id="server"), page
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_push, "review_client", review_client)
+        _push.push(study)
     answers = [
         make_annotation(
             number,

@@ -15,11 +15,12 @@ from annotation import service
 from annotation.accounts import ScriptedAccount
 from annotation.player_page import player_answer_result
 from annotation.service import ReviewServer
-from flows import _annotation, _reviewers
-from flows._annotation import pull, push
+from flows import _pull, _push, _reviewers
 from flows._duplicates import find_study_duplicates, fingerprint_video, to_fingerprint
 from flows._plan import disposed_videos, held_back, study_videos, to_perceive, to_propose, to_push
 from flows._player_questions import question_picture, to_ask
+from flows._pull import pull
+from flows._push import push
 from flows._retention import apply_retention
 from flows._reviewers import answer_questions_by_script
 from flows._runner import STAGES
@@ -35,6 +36,7 @@ from schema.people_rows import roles_from_rows
 from schema.player_question_rows import player_questions_from_rows
 from schema.player_questions import PlayerQuestion
 from tests.answered_study import perceive_here
+from tests.quiet_queue import QuietQueue
 from tests.review_page import lineup_page, send_by_keyboard
 from tests.studies import make_study, run_to_candidates, set_keys
 from tests.synthetic_people import PaintedPerson, hand_way, paint
@@ -43,7 +45,7 @@ LEFT, RIGHT = (20, 40, 120, 236), (200, 40, 300, 236)
 
 
 @dataclass
-class Page:
+class Page(QuietQueue):
     """Stands for the review server and its client: keeps tasks, and answers that a test gives."""
 
     tasks: dict[str, int] = field(default_factory=dict)
@@ -61,6 +63,9 @@ class Page:
 
     def list_answers(self, project_number: int, *, since_ns: int | None = None) -> Iterator[dict[str, Any]]:
         return (row for row in self.answers if row["task"] // 100 == project_number)
+
+    def present_answers(self, project_number: int) -> set[int]:
+        return {row["id"] for row in self.answers}
 
     def annotate(self, task_number: int, result: list[dict[str, Any]], *, account: ScriptedAccount) -> int:
         self.put(task_number, result, account=account.email)
@@ -89,7 +94,7 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Page:
         emails = [f"script-{number}@example.com" for number in range(1, count + 1)]
         return [ScriptedAccount(email=email, password="", token="", user_number=0) for email in emails]
 
-    for module in (_annotation, _reviewers):
+    for module in (_pull, _push, _reviewers):
         monkeypatch.setattr(module, "review_client", review_client)
     monkeypatch.setattr(_reviewers, "ensure_scripted_accounts", accounts)
     return page

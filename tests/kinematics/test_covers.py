@@ -28,7 +28,7 @@ def without_head(sequence: KeypointSequence, first: int, end: int) -> KeypointSe
 
 
 def covered(cover: np.ndarray, points: np.ndarray) -> np.ndarray:
-    return (((points - cover[:2]) / cover[2:]) ** 2).sum(axis=1) <= 1
+    return np.asarray((((points - cover[:2]) / cover[2:]) ** 2).sum(axis=1) <= 1)
 
 
 def test_every_point_of_the_head_is_covered_and_the_shoulders_are_not() -> None:

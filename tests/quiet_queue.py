@@ -1,0 +1,27 @@
+"""The calls about the queue of a review server that does not exist: nothing is missing, and everything is taken."""
+
+from collections.abc import Collection, Mapping
+
+from annotation.queue import Opening, TaskState
+
+
+class QuietQueue:
+    """What push and pull tell the server beside questions and answers; a stand-in of tests is made of it."""
+
+    def task_states(self, project_number: int, **_: object) -> dict[int, TaskState]:
+        return {}
+
+    def set_overlaps(self, project_number: int, wanted: Mapping[int, Opening]) -> set[int]:
+        return set()
+
+    def set_scores(self, project_number: int, scores: Mapping[int, float]) -> None:
+        return None
+
+    def missing_tasks(self, project_number: int, recorded: Collection[int]) -> set[int]:
+        return set()
+
+    def present_answers(self, project_number: int) -> set[int]:
+        return set()
+
+    def close_tasks(self, task_numbers: Collection[int]) -> set[int]:
+        return set()
