@@ -1,7 +1,7 @@
 """The order of the open tasks on the review server: the scores of their predictions, changed many at a time."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,6 +51,12 @@ class TaskOrder(TaskQueue):
             return True
 
         self._made_once(make, already)
+
+    def set_shown(self, task_number: int, result: Sequence[Mapping[str, Any]]) -> None:
+        """Replace the regions that a task's prediction shows: those of a question that was worded anew."""
+        for row in as_rows(self._get("/api/predictions/", {"task": task_number})):
+            if row["result"] != list(result):
+                self._set(f"/api/predictions/{row['id']}/", {"result": list(result)}, accept=404)
 
     def _changes(self, project_number: int, scores: Mapping[int, float]) -> _Changes:
         held: dict[int, list[dict[str, Any]]] = defaultdict(list)

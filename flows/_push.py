@@ -16,9 +16,9 @@ from flows._outcome import Outcome, record_run
 from flows._plan import current_candidates, study_videos
 from flows._player_questions import to_ask
 from flows._player_review import push_questions
-from flows._questions import QuestionPlan, Waiting, plan_questions
+from flows._questions import QuestionPlan, Waiting, ask_again, plan_questions
 from flows._queue import deleted_tasks, update_queue
-from flows._review import ensure_study_project, page_of, review_client
+from flows._review import TITLES, ensure_study_project, page_of, review_client
 from flows._standing import Standing, read_standing
 from flows._study import Study
 from flows._withdrawn_tasks import close_withdrawn, withdrawn_tasks
@@ -52,8 +52,8 @@ def push(study: Study, *, recreate: bool = False) -> Outcome:
                 outcome.rows += push_questions(study, asking, server=server, client=client)
                 outcome.rows += pusher.push(plan)
                 outcome.rows += pusher.update(changed)
-                outcome.rows += pusher.recreate() if recreate else 0
-                update_queue(study, read_standing(study), server=server, client=client)
+                outcome.rows += pusher.recreate(standing) if recreate else 0
+                update_queue(study, read_standing(study), server=server, client=client, reorder=bool(standing.overlaps))
             outcome.done = 1
             outcome.notes += _notes(plan, asking=len(asking))
             record_run(study, outcome, key=STUDY_KEY, started_ns=started_ns)
@@ -97,7 +97,13 @@ def _notes(plan: QuestionPlan, *, asking: int) -> list[str]:
         "blind questions": len(plan.blind),
         "random windows": len(plan.audit),
     }
-    return [f"{what}: {count}" for what, count in counts.items() if count]
+    notes = [f"{what}: {count}" for what, count in counts.items() if count]
+    if plan.held_count:
+        notes.append(
+            f"questions that wait: {plan.held_count}, until an expert has answered those that were put to experts; "
+            "then `pressroom pull` and `pressroom push`"
+        )
+    return notes
 
 
 class _Pusher:
@@ -124,6 +130,9 @@ class _Pusher:
             batch = waiting[first : first + BATCH]
             clips = [self._clip(one) for one in batch]
             documents = [self._document(one, clip) for one, clip in zip(batch, clips, strict=True)]
+            for place, document in enumerate(documents, start=first):
+                for prediction in document["predictions"]:
+                    prediction["score"] = round(1 - (place + 0.5) / len(waiting), 4)
             numbers = self._client.import_tasks(project, documents)
             tasks = [
                 self._task(one, clip, place=(project, numbers[one.shown.candidate_id]), version=version)
@@ -138,22 +147,20 @@ class _Pusher:
             if task.server_id != self._server.server_id:
                 continue
             clip = self._clip(waiting)
-            if self._client.update_task(task.task_number, self._document(waiting, clip)["data"]):
+            document = self._document(waiting, clip)
+            if self._client.update_task(task.task_number, document["data"]):
+                self._client.set_shown(task.task_number, document["predictions"][0]["result"])
                 place = (task.project_number, task.task_number)
                 updated.append(self._task(waiting, clip, place=place, version=task.page_version))
         self._study.store.append(TASKS, tasks_to_rows(updated))
         return len(updated)
 
-    def recreate(self) -> int:
+    def recreate(self, standing: Standing) -> int:
         """Ask again what was deleted on the server, where the person is still followed; returns how many."""
-        today = {c.candidate_id: (v, c) for v, c in current_candidates(self._study, study_videos(self._study))}
-        gone = deleted_tasks(self._study, server=self._server, client=self._client)
-        again = [
-            Waiting(kind=task.kind, video=today[task.candidate_id][0], shown=today[task.candidate_id][1])
-            for task in gone
-            if task.kind is QuestionKind.VERDICT and task.candidate_id in today
-        ]
-        self._push_to_project(again)
+        gone = {task.candidate_id for task in deleted_tasks(self._study, server=self._server, client=self._client)}
+        again = ask_again(self._study, standing, [task for task in standing.tasks if task.candidate_id in gone])
+        for kinds in ((QuestionKind.VERDICT, QuestionKind.KNOWN), *((kind,) for kind in TITLES)):
+            self._push_to_project([waiting for waiting in again if waiting.kind in kinds])
         return len(again)
 
     def _clip(self, waiting: Waiting) -> ReviewClip:

@@ -54,6 +54,8 @@ class QuestionPlan:
     expert: list[Waiting] = field(default_factory=list)
     blind: list[Waiting] = field(default_factory=list)
     audit: list[Waiting] = field(default_factory=list)
+    held_count: int = 0
+    """Verdicts that wait until an expert has answered the first questions: hidden items are made of them."""
 
     def __len__(self) -> int:
         """Count the questions."""
@@ -65,7 +67,10 @@ def plan_questions(study: Study, standing: Standing) -> QuestionPlan:
     planner = _Planner(study, standing)
     ordered = planner.ordered()
     calibration = planner.calibration(ordered)
-    chosen = [waiting for waiting in ordered if waiting.shown.candidate_id not in {w.about for w in calibration}]
+    to_expert = {waiting.about for waiting in calibration}
+    chosen = [waiting for waiting in ordered if waiting.shown.candidate_id not in to_expert]
+    held = planner.is_calibrating(calibration)
+    chosen, waiting_count = ([], len(chosen)) if held else (chosen, 0)
     items = planner.known_items(len(chosen))
     plan = QuestionPlan(
         stream=planner.mixed(chosen, items),
@@ -73,10 +78,17 @@ def plan_questions(study: Study, standing: Standing) -> QuestionPlan:
         expert=calibration + planner.unsettled(),
         blind=planner.blind(chosen),
         audit=planner.windows(),
+        held_count=waiting_count,
     )
     shown = {waiting.shown.candidate_id for waiting in plan.stream}
     plan.known = [answer for answer in plan.known if answer.question_id in shown]
     return plan
+
+
+def ask_again(study: Study, standing: Standing, tasks: Iterable[ReviewTask]) -> list[Waiting]:
+    """Word questions as they were asked, for a server that lost them; those whose person is gone are left out."""
+    planner = _Planner(study, standing)
+    return [waiting for task in tasks if (waiting := planner.as_before(task)) is not None]
 
 
 class _Planner:
@@ -131,6 +143,12 @@ class _Planner:
         lacking = config.known_before_trust - certain - len(asked)
         return [self._to_expert(waiting.video, waiting.shown) for waiting in ordered[: max(0, lacking)]]
 
+    def is_calibrating(self, calibration: Sequence[Waiting]) -> bool:
+        """Tell whether the crowd waits for the expert: people asked before there are hidden items are not measured."""
+        if not self._config.known_share or not self._active_experts() or self._standing.overlaps:
+            return False
+        return bool(calibration) or any(map(self._is_open, self._standing.of_kind(QuestionKind.EXPERT)))
+
     def _active_experts(self) -> bool:
         people = self._standing.annotators
         return any(people[one].active for one in expert_ids(people))
@@ -163,6 +181,14 @@ class _Planner:
         track = self._track_of(task)
         return None if track is None else candidate_of(task, track_number=track.track_number)
 
+    def as_before(self, task: ReviewTask) -> Waiting | None:
+        """Return a question just as it was asked, on today's tracks; None where it can't be shown any more."""
+        candidate = self._as_asked(task)
+        if candidate is None:
+            return None
+        shown = replace(candidate, candidate_id=task.candidate_id)
+        return Waiting(kind=task.kind, video=self._videos[task.anchor.video_id], shown=shown, about=task.about)
+
     def _track_of(self, task: ReviewTask) -> Track | None:
         video = self._videos.get(task.anchor.video_id)
         if video is None or not self._has_people(video):
@@ -178,21 +204,24 @@ class _Planner:
         return self._read_tracks[video.video_id]
 
     def known_items(self, question_count: int) -> list[KnownItem]:
-        """Make the hidden items that so many more questions need."""
+        """Make the hidden items that so many more questions need, and those that open ones still lack."""
         config = self._config
-        if not question_count or not config.known_share:
-            return []
         there = self._standing.of_kind(QuestionKind.KNOWN)
-        count = known_needed(
-            question_count,
+        asked = len(self._standing.overlaps)
+        if not config.known_share or not question_count + asked:
+            return []
+        needed = known_needed(
+            question_count + asked,
             annotators=self._equal_people(),
             answers=config.first_answers,
             share=config.known_share,
-            before_trust=max(0, config.known_before_trust - len(there)),
+            before_trust=config.known_before_trust,
         )
+        is_open = any(plan.step is Step.ASK_AGAIN for plan in self._standing.overlaps.values())
+        count = needed - len(there) if question_count or is_open else 0
         return make_known_items(
             self._settled(),
-            count=count,
+            count=max(0, count),
             key=self._study.key,
             taxonomy=self._study.taxonomy,
             used={task.about for task in there},
@@ -227,6 +256,8 @@ class _Planner:
             for item in items
         ]
         there = self._standing.of_kind(QuestionKind.KNOWN)
+        if not chosen:  # for questions that are open already: their place is in the order of the view
+            return hidden
         return mix(
             list(chosen),
             hidden,

@@ -161,6 +161,7 @@ NO_STAGE: dict[str, str] = {
     "annotation/verdicts.py": "the table annotations is recorded",
     "annotation/window_page.py": "what people see: every answer keeps what it was given on",
     "annotation/blind.py": "chooses what is asked",
+    "annotation/config.py": "settings of what is asked",
     "annotation/installation.py": "the review server's environment",
     "annotation/effort.py": "a figure of the report",
     "annotation/judgements.py": "what figures of the report count",

@@ -23,7 +23,7 @@ from schema.answer_rows import annotators_to_rows, known_answers_from_rows, task
 from schema.arrow import ANNOTATORS, FRAMES, KNOWN_ANSWERS, TASKS
 from schema.privacy import make_annotator_id
 from schema.questions import Annotator, Mark, QuestionKind, Role
-from schema.records import Candidate, FrameTimes, ReviewTask, Verdict, VideoId
+from schema.records import Candidate, Dropped, FrameTimes, ReviewTask, Verdict, VideoId
 from schema.rows import frame_times_from_rows
 from schema.timespan import NS_PER_SECOND, TimeSpan
 from tests.factories import ARMS, NECK
@@ -32,7 +32,7 @@ from tests.synthetic_people import PaintedPerson, interview_pictures
 
 TOUCHES_EACH = 10
 VIDEO_SECONDS = 30.0
-OTHER_CLASSES = (ARMS, "touching_ears", "rubbing_hands")
+OTHER_CLASSES = (ARMS, "touching_ears", "rubbing_or_holding_hands")
 MISSED_SECONDS = (28.0, 29.0)
 """Every video ends with a gesture that no proposer saw: the recall audit has something to find."""
 CLASSES = (NECK, *OTHER_CLASSES)
@@ -103,6 +103,8 @@ class Crowd:
     """Skill and account by name; ``expert`` answers for an expert."""
     random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(5))
     truths: dict[str, Truth] = field(default_factory=dict)
+    refused: list[Dropped] = field(default_factory=list)
+    """What a pull did not take for an answer."""
     given: dict[tuple[str, int], int] = field(default_factory=dict)
     """How many answers each (name, task number) gave."""
 
@@ -169,13 +171,16 @@ class Crowd:
         verdict = Verdict.MARKED if marks else Verdict.NOTHING
         return window_result(verdict, marks=marks, clip_first_frame=task.clip_first_frame or 0)
 
+    def gestures_of(self, video_id: str) -> list[Truth]:
+        """Return the gestures of a video that were proposed."""
+        today = current_candidates(self.study, study_videos(self.study))
+        truths = (self.truths[candidate.candidate_id] for video, candidate in today if video.video_id == video_id)
+        return [truth for truth in truths if truth.exists]
+
     def gestures_in(self, task: ReviewTask) -> Iterator[Truth]:
         """Yield what really happens in a window, proposed or missed, where half of it at least is shown."""
-        today = current_candidates(self.study, study_videos(self.study))
-        truths = [self.truths[c.candidate_id] for video, c in today if video.video_id == task.anchor.video_id]
-        truths.append(Truth(exists=True, class_id=NECK, span=missed_span()))
-        for truth in truths:
-            if truth.exists and 2 * truth.span.overlap_ns(task.anchor.span) >= truth.span.duration_ns:
+        for truth in [*self.gestures_of(task.anchor.video_id), Truth(exists=True, class_id=NECK, span=missed_span())]:
+            if 2 * truth.span.overlap_ns(task.anchor.span) >= truth.span.duration_ns:
                 yield truth
 
     def _in_clip(self, task: ReviewTask, span: TimeSpan) -> tuple[int, int]:

@@ -4,9 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -14,55 +12,18 @@ import psutil
 import pytest
 
 from annotation import service
-from annotation.accounts import ScriptedAccount, ensure_scripted_accounts
 from annotation.answers import AnswerCursor, AnswerPage
-from annotation.cursors import read_cursor, write_cursor
-from annotation.database import PASSWORD_VARIABLE
-from annotation.installation import ensure_label_studio
 from annotation.queue import Opening
 from annotation.server import NEXT_FIRST, LabelStudioClient
-from annotation.service import ReviewServer, ReviewServerConfig
 from schema.errors import ServiceError
-from schema.layout import StudyLayout
 from tests.faulty_proxy import Fault, FaultyProxy, faulty_proxy
-from tests.postgresql_server import USER, postgresql_programs, postgresql_server
+from tests.synced_server import Reviewing, reviewing
 
+__all__ = ["reviewing"]
 pytestmark = [pytest.mark.labelstudio, pytest.mark.timeout(300)]
 PAGE = """<View><HyperText name="player" value="$html"/><Choices name="verdict" toName="player">
 <Choice value="accept"/><Choice value="reject"/></Choices></View>"""
 IMPORT = "/import"
-
-
-@dataclass(frozen=True, slots=True)
-class Reviewing:
-    """A review server for these tests alone: they stop it, kill it, and delete what is on it."""
-
-    layout: StudyLayout
-    server: ReviewServer
-    config: ReviewServerConfig
-    accounts: list[ScriptedAccount]
-
-    def restart(self) -> None:
-        service.start(self.layout, ensure_label_studio(), config=self.config)
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def reviewing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reviewing]:
-    layout = StudyLayout.at(tmp_path_factory.mktemp(f"synced-{request.param}"))
-    config = ReviewServerConfig(retry_seconds=60)
-    with ExitStack() as stack:
-        if request.param == "postgresql":
-            programs = postgresql_programs()
-            if programs is None:
-                pytest.skip("PostgreSQL is not installed (Debian: apt-get install postgresql)")
-            database = stack.enter_context(postgresql_server(programs))
-            database.run("createdb", "pressroom")
-            patched = stack.enter_context(pytest.MonkeyPatch.context())
-            patched.setenv(PASSWORD_VARIABLE, database.password)
-            config = replace(config, database="postgresql", postgresql_port=database.port, postgresql_user=USER)
-        server = service.start(layout, ensure_label_studio(), config=config)
-        stack.callback(service.stop, layout)
-        yield Reviewing(layout, server, config, ensure_scripted_accounts(server, count=3))
 
 
 @pytest.fixture
@@ -385,17 +346,3 @@ def test_only_an_unanswered_task_is_changed(
     shown = {number: client._get(f"/api/tasks/{number}/").json()["data"] for number in (fresh, answered, raced)}
     assert shown[fresh] == new
     assert [shown[answered], shown[raced]] == [document["data"] for document in documents(3)[1:]]
-
-
-def test_cursors_are_private_and_start_anew_when_the_table_lost_rows(tmp_path: Path) -> None:
-    cursor = AnswerCursor(since="2026-01-01T00:00:00+00:00", seen=frozenset({1, 2, 3, 7}))
-    write_cursor(tmp_path, cursor, server_id="s", project_number=4, recorded=10)
-    assert read_cursor(tmp_path, server_id="s", project_number=4, recorded=12) == cursor
-    new = AnswerCursor()
-    assert read_cursor(tmp_path, server_id="s", project_number=4, recorded=9) == new
-    assert read_cursor(tmp_path, server_id="other", project_number=4, recorded=12) == new
-    assert read_cursor(tmp_path, server_id="s", project_number=5, recorded=12) == new
-    (kept,) = tmp_path.iterdir()
-    assert kept.stat().st_mode & 0o777 == 0o600
-    kept.write_text("{")
-    assert read_cursor(tmp_path, server_id="s", project_number=4, recorded=12) == new
