@@ -9,7 +9,7 @@ from annotation.service import write_private
 CURSORS_FILE = "cursors.json"
 
 
-def read_cursor(folder: Path, *, server_id: str, project_number: int, recorded: int) -> AnswerCursor:
+def read_cursor(folder: Path, server_id: str, project_number: int, *, recorded: int) -> AnswerCursor:
     """Return how far a project was read; a new cursor, which reads all, where that is not known.
 
     Args:
@@ -25,10 +25,11 @@ def read_cursor(folder: Path, *, server_id: str, project_number: int, recorded: 
     return AnswerCursor.from_text(str(kept.get("cursor", "")))
 
 
-def write_cursor(folder: Path, cursor: AnswerCursor, *, server_id: str, project_number: int, recorded: int) -> None:
+def write_cursor(folder: Path, server_id: str, project_number: int, cursor: AnswerCursor, *, recorded: int) -> None:
     """Keep how far a project was read, once ``recorded`` rows of its answers are in the study's table."""
     kept = {key: value for key, value in _kept(folder).items() if key.startswith(f"{server_id}/")}
     kept[f"{server_id}/{project_number}"] = {"recorded": recorded, "cursor": cursor.to_text()}
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_private(folder / CURSORS_FILE, json.dumps(kept))
 
 

@@ -2,11 +2,12 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from annotation.accounts import is_scripted
 from annotation.answer_fields import make_annotation_id
+from annotation.cursors import read_cursor, write_cursor
 from annotation.parse import missing_answers, parse_annotations
 from annotation.server import LabelStudioClient
 from annotation.service import ReviewServer
@@ -55,61 +56,78 @@ def pull_answers(
 ) -> tuple[int, list[Dropped]]:
     """Record the answers to every kind of question; returns how many revisions were new, and what was none.
 
-    Each project is recorded by itself, so that a pull that is killed in one keeps the ones before.
+    Each page is recorded, then how far the project was read: a pull that is killed goes on there.
     """
-    recorded = annotations_from_rows(study.store.read(ANNOTATIONS))
     by_project: defaultdict[int, dict[int, ReviewTask]] = defaultdict(dict)
     for task in asked:
         if task.server_id == server.server_id:
             by_project[task.project_number][task.task_number] = task
-    dropped: list[Dropped] = []
-    present: set[int] = set()
-    count = len(recorded)
+    recorded = annotations_from_rows(study.store.read(ANNOTATIONS))
+    frame_times_of = _frame_times_of(study)
+    count, dropped = 0, list[Dropped]()
     for project, tasks in sorted(by_project.items()):
-        new, wrong = _new_answers(
-            study, recorded, client.list_answers(project, since_ns=_since_ns(recorded, tasks)), tasks
+        ids = {task.candidate_id for task in tasks.values()}
+        mine = _Answers(study, server.server_id, tasks, [a for a in recorded if a.candidate_id in ids])
+        place = (study.layout.labelstudio, server.server_id, project)
+        cursor = read_cursor(*place, recorded=len(mine.recorded))
+        for page in client.answer_pages(project, cursor):
+            new, wrong = mine.read(page.rows, frame_times_of)
+            new += mine.missing(page.cursor.seen) if page.complete else []
+            study.store.append(ANNOTATIONS, annotations_to_rows(new))
+            write_cursor(*place, page.cursor, recorded=len(mine.recorded))
+            count, dropped = count + len(new), dropped + wrong
+    return count, dropped
+
+
+class _Answers:
+    """The answers of one project: those that are recorded, and what comes."""
+
+    def __init__(
+        self, study: Study, server_id: str, tasks: Mapping[int, ReviewTask], recorded: Sequence[Annotation]
+    ) -> None:
+        self._study, self._server_id, self._tasks = study, server_id, tasks
+        self.recorded: list[Annotation] = []
+        self._ids: set[str] = set()
+        self._first: dict[int, str] = {}
+        self._add(sorted(recorded, key=lambda answer: answer.answered_ns))
+
+    def _add(self, answers: Iterable[Annotation]) -> None:
+        for answer in answers:
+            self.recorded.append(answer)
+            self._ids.add(answer.annotation_id)
+            number = answer.answer_number
+            # another server counts its answers anew
+            if number is not None and self._named(number, answer) == answer.annotation_id:
+                self._first.setdefault(number, answer.annotator_id)
+
+    def _named(self, number: int, answer: Annotation) -> str:
+        return make_annotation_id(self._server_id, number, answer.answered_ns)
+
+    def read(
+        self, rows: Sequence[Mapping[str, Any]], frame_times_of: Callable[[VideoId], FrameTimes]
+    ) -> tuple[list[Annotation], list[Dropped]]:
+        """Return the revisions that are new, and what is no answer."""
+        accounts = {str(row["completed_by"]) for row in rows}
+        kept, wrong = split_dropped(
+            parse_annotations(
+                rows,
+                tasks=self._tasks,
+                taxonomy=self._study.taxonomy,
+                pseudonym_key=self._study.key,
+                scripted_accounts=frozenset(filter(is_scripted, accounts)),
+                frame_times_of=frame_times_of,
+                first_annotators=self._first,
+            )
         )
-        study.store.append(ANNOTATIONS, annotations_to_rows(new))
-        recorded, dropped = recorded + new, dropped + wrong
-        present |= client.present_answers(project)
-    revised = list(missing_answers(recorded, present, server_id=server.server_id, deleted_ns=time.time_ns()))
-    study.store.append(ANNOTATIONS, annotations_to_rows(revised))
-    return len(recorded) + len(revised) - count, dropped
+        new = list({a.annotation_id: a for a in kept if a.annotation_id not in self._ids}.values())
+        self._add(new)
+        return new, wrong
 
-
-def _since_ns(recorded: list[Annotation], tasks: dict[int, ReviewTask]) -> int | None:
-    """Return when the newest answer to a project's questions was given, as the server told it."""
-    asked = {task.candidate_id for task in tasks.values()}
-    return max((a.answered_ns for a in recorded if a.candidate_id in asked and not a.deleted), default=None)
-
-
-def _new_answers(
-    study: Study, recorded: list[Annotation], listed: Iterable[dict[str, Any]], tasks: dict[int, ReviewTask]
-) -> tuple[list[Annotation], list[Dropped]]:
-    rows = list(listed)
-    kept, wrong = split_dropped(
-        parse_annotations(
-            rows,
-            tasks=tasks,
-            taxonomy=study.taxonomy,
-            pseudonym_key=study.key,
-            scripted_accounts=frozenset(r["completed_by"] for r in rows if is_scripted(str(r["completed_by"]))),
-            frame_times_of=_frame_times_of(study),
-            first_annotators=_first_annotators(recorded, next(iter(tasks.values())).server_id),
-        )
-    )
-    ids = {answer.annotation_id for answer in recorded}
-    return list({a.annotation_id: a for a in kept if a.annotation_id not in ids}.values()), wrong
-
-
-def _first_annotators(recorded: list[Annotation], server_id: str) -> dict[int, str]:
-    """Return under whose name each answer of a server was recorded first."""
-    first: dict[int, str] = {}
-    for answer in sorted(recorded, key=lambda a: a.answered_ns):
-        number = answer.answer_number
-        if number is not None and make_annotation_id(server_id, number, answer.answered_ns) == answer.annotation_id:
-            first.setdefault(number, answer.annotator_id)
-    return first
+    def missing(self, present: frozenset[int]) -> list[Annotation]:
+        """Return the revisions that take back what is no longer on the server."""
+        revised = list(missing_answers(self.recorded, present, server_id=self._server_id, deleted_ns=time.time_ns()))
+        self._add(revised)
+        return revised
 
 
 def _frame_times_of(study: Study) -> Callable[[VideoId], FrameTimes]:

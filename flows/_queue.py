@@ -33,8 +33,10 @@ def update_queue(
         by_project[task.project_number].append(task)
     missing = 0
     for project, asked in sorted(by_project.items()):
-        states = client.task_states(project)
-        missing += sum(task.task_number not in states for task in asked)
+        missing += len(client.missing_tasks(project, {task.task_number for task in asked}))
+        states = client.task_states(project, only_open=True)
+        again = {t.task_number for t in asked if _is_to_open(t, standing)} - states.keys()
+        states |= client.task_states(project, numbers=again) if again else {}
         wanted = _wanted(study, standing, [task for task in asked if task.task_number in states], states)
         client.set_overlaps(project, {n: opening for n, opening in wanted.items() if not _is_so(states[n], opening)})
         if not reorder:
@@ -42,6 +44,11 @@ def update_queue(
         open_now = [tasks[n] for n, state in states.items() if n in tasks and wanted.get(n, _as_is(state)).open]
         client.set_scores(project, _scores(open_now, standing.settlement))
     return _notes(standing, missing)
+
+
+def _is_to_open(task: ReviewTask, standing: Standing) -> bool:
+    plan = standing.overlaps.get(task.candidate_id)
+    return task.kind is QuestionKind.VERDICT and plan is not None and plan.is_open
 
 
 def _as_is(state: TaskState) -> Opening:

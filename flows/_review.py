@@ -25,7 +25,10 @@ TITLES: dict[QuestionKind, str] = {
 def review_client(study: Study) -> Iterator[tuple[ReviewServer, LabelStudioClient]]:
     """Open a client of the study's review server, which is installed and started where it is not."""
     server = start(study.layout, ensure_label_studio(), config=study.config.server)
-    with LabelStudioClient(server, timeout_seconds=study.config.server.request_timeout_seconds) as client:
+    config = study.config.server
+    with LabelStudioClient(
+        server, timeout_seconds=config.request_timeout_seconds, retry_seconds=config.retry_seconds
+    ) as client:
         yield server, client
 
 

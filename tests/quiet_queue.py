@@ -1,7 +1,9 @@
 """The calls about the queue of a review server that does not exist: nothing is missing, and everything is taken."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
 
+from annotation.answers import AnswerCursor, AnswerPage
 from annotation.queue import Opening, TaskState
 
 
@@ -20,8 +22,12 @@ class QuietQueue:
     def missing_tasks(self, project_number: int, recorded: Collection[int]) -> set[int]:
         return set()
 
-    def present_answers(self, project_number: int) -> set[int]:
-        return set()
+    def list_answers(self, project_number: int, *, since_ns: int | None = None) -> Iterator[dict[str, Any]]:
+        return iter(())
+
+    def answer_pages(self, project_number: int, cursor: AnswerCursor) -> Iterator[AnswerPage]:
+        rows = tuple(self.list_answers(project_number))
+        yield AnswerPage(rows=rows, cursor=AnswerCursor(seen=frozenset(row["id"] for row in rows)), complete=True)
 
     def close_tasks(self, task_numbers: Collection[int]) -> set[int]:
         return set()

@@ -64,9 +64,6 @@ class Page(QuietQueue):
     def list_answers(self, project_number: int, *, since_ns: int | None = None) -> Iterator[dict[str, Any]]:
         return (row for row in self.answers if row["task"] // 100 == project_number)
 
-    def present_answers(self, project_number: int) -> set[int]:
-        return {row["id"] for row in self.answers}
-
     def annotate(self, task_number: int, result: list[dict[str, Any]], *, account: ScriptedAccount) -> int:
         self.put(task_number, result, account=account.email)
         return len(self.answers)

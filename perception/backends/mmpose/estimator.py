@@ -33,7 +33,7 @@ class MmposeKeypointsConfig:
     """`cpu`, or a GPU such as `cuda:0`; it is never changed for another."""
     precision: Precision = "fp32"
     """`fp32`, `fp16` or `bf16`; the halves are meant for a GPU."""
-    batch_size: int = 4
+    batch_size: int = 8
     """People that the network takes at once; 64 for a GPU."""
     threads: int = 1
     """Threads of torch on a CPU."""
