@@ -29,6 +29,7 @@ from flows._report import tell_outcome
 from flows._reviewers import answer_by_script, answer_questions_by_script
 from flows._runner import run_stage
 from flows._services import start_review
+from flows._standing import read_standing
 from flows._study import Study, open_study
 from media.sample import sample_clip_path
 from schema.errors import InvalidReleaseError
@@ -57,7 +58,7 @@ def run_demo(videos: Sequence[str], *, root: Path, tracker: str | None, keypoint
         outcomes["push"] = _stage(study, "push")
         _name_players(study, outcomes)
         with _step("scripted reviewers"):
-            open_tasks = answer_by_script(study)
+            answer_by_script(study)
         outcomes["pull"] = _stage(study, "pull")
         outcomes["publish"] = _publish(study)
         with _step("previews"):
@@ -66,7 +67,7 @@ def run_demo(videos: Sequence[str], *, root: Path, tracker: str | None, keypoint
     _tell_release(study)
     for path in pictures:
         typer.echo(f"picture      {_shown(path)}")
-    _tell_page(study, server, open_tasks=open_tasks)
+    _tell_page(study, server)
     if open_page:
         webbrowser.open(server.url)
     worst = max(o.exit_status(tolerated_drops=study.config.run.tolerated_drops) for o in outcomes.values())
@@ -183,7 +184,8 @@ def _tell_counts(study: Study, outcomes: dict[str, Outcome], *, seconds: float) 
     typer.echo(f"{'seconds':<12} {seconds:>8.1f}  in all, with the servers' start")
 
 
-def _tell_page(study: Study, server: ReviewServer, *, open_tasks: int) -> None:
+def _tell_page(study: Study, server: ReviewServer) -> None:
+    open_tasks = sum(plan.is_open for plan in read_standing(study).overlaps.values())
     command, root = _command(), _shown(study.layout.root)
     typer.echo(
         f"\nreview page  {server.url}   user {server.user}   password {server.password}\n"
