@@ -17,13 +17,14 @@ from annotation.opinions import NO_GESTURE, UNCLASSIFIED
 from annotation.recall import RecallEstimate, SeenGesture, estimate_recall, match_audit
 from annotation.report import AnnotationReport, ReportSource, build_report, pseudonyms_of
 from annotation.report_page import legend_rows, report_page
+from annotation.revisions import standing_answers
 from flows._identity import declared_people
 from flows._plan import current_candidates, study_videos
 from flows._standing import Standing, expert_ids, read_standing
 from flows._study import Study
 from schema.arrow import ANNOTATIONS
 from schema.questions import AuditWindow, QuestionKind
-from schema.records import ReviewTask
+from schema.records import ReviewTask, Verdict
 from schema.tables import written_beside
 
 LIKELIER_THAN_NOT = 0.5
@@ -92,8 +93,11 @@ def _for_owner_alone(path: str, flags: int) -> int:
 
 def _recall(study: Study, standing: Standing) -> list[RecallEstimate]:
     """Estimate recall from the audit windows that people answered; empty where there are none."""
-    searched = {a.candidate_id for a in standing.annotations if a.kind is QuestionKind.AUDIT and not a.deleted}
-    windows = [w for w in audit_windows(standing.of_kind(QuestionKind.AUDIT)) if w.window_id in searched]
+    told = (a for a in standing_answers(standing.annotations) if a.kind is QuestionKind.AUDIT)
+    searched = Counter(answer.candidate_id for answer in told if answer.verdict is not Verdict.UNSURE)
+    # a window that one of two people has searched would count as one in which less happens
+    needed = study.config.annotate.first_answers
+    windows = [w for w in audit_windows(standing.of_kind(QuestionKind.AUDIT)) if searched[w.window_id] >= needed]
     if not windows:
         return []
     people = declared_people(study)
@@ -102,7 +106,7 @@ def _recall(study: Study, standing: Standing) -> list[RecallEstimate]:
     return estimate_recall(
         windows,
         gestures,
-        groups=study.taxonomy.groups,
+        groups=(*study.taxonomy.groups, UNCLASSIFIED),
         person_of=lambda video_id: people.get(video_id, video_id),
     )
 

@@ -40,13 +40,14 @@ def export_network(config_path: Path, checkpoint_path: Path, target: Path) -> Ex
     import torch
 
     model, facts = read_network(config_path, checkpoint_path, padding=0.0)
+    rewrite_final_layers(model.get_submodule("head"))
     picture = torch.zeros(1, 3, facts.shape.height_px, facts.shape.width_px)
     partial = target.with_name(f"{target.name}.partial")
     # The exporter that torch recommends needs onnxscript; this one writes the same operators for these networks.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            _with_tensors_out(_made_faster(model)),
+            _with_tensors_out(model),
             (picture,),
             str(partial),
             dynamo=False,
@@ -58,15 +59,6 @@ def export_network(config_path: Path, checkpoint_path: Path, target: Path) -> Ex
     _add_metadata(partial, _metadata(facts, config_path, checkpoint_path))
     partial.replace(target)
     return Exported(path=target, bytes_written=target.stat().st_size)
-
-
-def _made_faster(model: Any) -> Any:  # noqa: ANN401  a network with a head; mmcv has no types
-    from mmcv.cnn.utils.fuse_conv_bn import fuse_conv_bn
-
-    # The exporter fuses batch norms too, but not with the layers that are rewritten.
-    fused = fuse_conv_bn(model)
-    rewrite_final_layers(fused.head)
-    return fused
 
 
 def _with_tensors_out(model: Any) -> Any:  # noqa: ANN401  a network with backbone, neck and head
