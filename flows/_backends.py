@@ -1,7 +1,7 @@
 """The back ends that a study names: built with their settings, and described for the digests of parts."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from flows._config import BackEndsSection, check_settings
@@ -30,11 +30,15 @@ def build_back_end(chosen: BackEndsSection, stage: str) -> Any:  # noqa: ANN401 
 
 
 def back_end_document(chosen: BackEndsSection, stage: str) -> dict[str, Any]:
-    """Say with which back end, settings and weights a part is made."""
+    """Say with which back end, settings and weights a part is made.
+
+    Settings that change no number are left out: their fields say so (``metadata={"in_digest": False}``).
+    """
     back_end, config = _chosen(chosen, stage)
+    unseen = {one.name for one in fields(config) if not one.metadata.get("in_digest", True)}
     return {
         "name": getattr(chosen, stage),
-        "settings": asdict(config),
+        "settings": {name: value for name, value in asdict(config).items() if name not in unseen},
         "weights": back_end(config).weights_digest,
     }
 

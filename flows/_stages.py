@@ -51,7 +51,7 @@ STAGE_VERSIONS = {
     "tracks": 2,
     "quality": 1,
     "players": 1,
-    "keypoints": 2,
+    "keypoints": 3,
     "visibility": 1,
     "smoothed": 1,
     "proxies": 1,

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,7 +15,7 @@ from perception.backends.mmpose.configs import (
     published_model,
 )
 from perception.backends.mmpose.networks import Precision, TorchNetwork, read_network
-from perception.backends.mmpose.settings import check_settings_of_batches
+from perception.backends.mmpose.settings import SAME_NUMBERS, check_settings_of_batches
 from perception.backends.weights import find_weights, sha256_of_weights
 from perception.keypoints import BoxedFrame, PersonKeypoints
 from schema.errors import ConfigError
@@ -25,9 +25,9 @@ from schema.errors import ConfigError
 class MmposeKeypointsConfig:
     """Which network, where it runs, and when a point counts as seen."""
 
-    config: str = DEFAULT_CONFIG
+    config: str = field(default=DEFAULT_CONFIG, metadata=SAME_NUMBERS)
     """Name of a config in mmpose's wheel (`pressroom models list`), or the path of a config file of your own."""
-    checkpoint: str = ""
+    checkpoint: str = field(default="", metadata=SAME_NUMBERS)
     """File of the weights: a name in the weights folder or a path; empty: the one that mmpose names for the config."""
     device: str = "cpu"
     """`cpu`, or a GPU such as `cuda:0`; it is never changed for another."""
@@ -37,7 +37,7 @@ class MmposeKeypointsConfig:
     """People that the network takes at once; 64 for a GPU."""
     threads: int = 1
     """Threads of torch on a CPU."""
-    crop_threads: int = 2
+    crop_threads: int = field(default=2, metadata=SAME_NUMBERS)
     """Threads that cut people out of frames while the network works."""
     flip_test: bool = False
     """Also ask for the mirrored picture and take the mean: published accuracies do, at twice the cost."""

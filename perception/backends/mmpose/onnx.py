@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,7 +18,7 @@ from perception.backends.mmpose.runtimes import (
     open_network,
     version_of_runtime,
 )
-from perception.backends.mmpose.settings import check_settings_of_batches
+from perception.backends.mmpose.settings import SAME_NUMBERS, check_settings_of_batches
 from perception.backends.mmpose.simcc import strongest_classes
 from perception.backends.weights import find_weights, sha256_of_weights
 from perception.keypoints import BoxedFrame, PersonKeypoints
@@ -39,17 +39,17 @@ _RTMPOSE_PADDING = 1.25
 class OnnxKeypointsConfig:
     """Which exported network, where it runs, and when a point counts as seen."""
 
-    model: str = "rtmw-l_8xb320-270e_cocktail14-384x288.onnx"
+    model: str = field(default="rtmw-l_8xb320-270e_cocktail14-384x288.onnx", metadata=SAME_NUMBERS)
     """The exported network: a name in the weights folder, or a path."""
     runtime: Runtime = "onnxruntime"
     """`onnxruntime`, or `openvino`, which is faster on processors of Intel; it is never changed for the other."""
     device: str = "cpu"
     """`cpu`, or a GPU such as `cuda:0` (needs the package onnxruntime-gpu); it is never changed for another."""
-    batch_size: int = 4
+    batch_size: int = field(default=4, metadata=SAME_NUMBERS)
     """People that the network takes at once; a network that was exported for a fixed number takes that one."""
-    threads: int = 1
+    threads: int = field(default=1, metadata=SAME_NUMBERS)
     """Threads of the runtime."""
-    crop_threads: int = 2
+    crop_threads: int = field(default=2, metadata=SAME_NUMBERS)
     """Threads that cut people out of frames while the network works."""
     padding: float = 0.0
     """How many times larger than the person's box the cut is; 0 takes what the export says, else 1.25."""

@@ -4,6 +4,10 @@ import re
 
 from perception.backends.mmpose.batches import MOST_CROPS
 
+SAME_NUMBERS = {"in_digest": False}
+"""Metadata of a setting that leaves every number as it is: changing it redoes nothing. A file's content is in the
+digest of the weights, whatever its name."""
+
 
 def check_settings_of_batches(
     *, device: str, batch_size: int, threads: int, crop_threads: int, padding: float, min_score: float

@@ -8,13 +8,13 @@ and reports its use to Google; ONNX Runtime does the same with Microsoft; and to
 
 import importlib
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
+from perception.backends.openvino import import_openvino
 from schema.errors import MissingPartError
 
 DISTRIBUTIONS = ("ultralytics-opencv-headless", "ultralytics")
@@ -52,8 +52,7 @@ def prepare_library() -> None:
             importlib.import_module("torchvision")
             importlib.import_module("ultralytics.models.yolo.detect")
         if find_spec("openvino"):
-            with _without_telemetry():
-                importlib.import_module("openvino")
+            import_openvino()
         if find_spec("onnxruntime"):
             importlib.import_module("onnxruntime")
     except ModuleNotFoundError as error:
@@ -81,19 +80,3 @@ def _files_in_a_passing_folder() -> Iterator[None]:
                     del os.environ[name]
                 else:
                     os.environ[name] = value
-
-
-@contextmanager
-def _without_telemetry() -> Iterator[None]:
-    """Make ``import openvino_telemetry`` fail: OpenVINO then uses a stand-in of its own that does nothing."""
-    name = "openvino_telemetry"
-    hidden = {key: module for key, module in sys.modules.items() if key.partition(".")[0] == name}
-    for key in hidden:
-        del sys.modules[key]
-    blocked: dict[str, None] = {name: None}
-    sys.modules.update(blocked)  # type: ignore[arg-type]
-    try:
-        yield
-    finally:
-        del sys.modules[name]
-        sys.modules.update(hidden)
