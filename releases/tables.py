@@ -51,7 +51,7 @@ VOTES = pa.schema(
         column("annotator_id", pa.string(), "Who answered, a keyed hash"),
         column("revision", pa.int32(), "From 1: the annotator's first, second... answer to this question"),
         column("scripted", pa.bool_(), "Answered by a script, not by a person"),
-        column("verdict", pa.string(), "accept, reject, relabel or unsure"),
+        column("verdict", pa.string(), "accept, adjust, relabel, reject or unsure"),
         column("proposed_class_id", pa.string(), "Class that was proposed", nullable=True),
         CLASS_ID,
         column("question", pa.string(), "The wording that was shown"),
