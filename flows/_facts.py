@@ -20,6 +20,7 @@ from flows._retention import cannot_be_redone
 from flows._study import Study
 from flows._withdrawals import opted_out_videos, withdrawn_videos
 from schema.arrow import ANNOTATIONS, RUNS, TASKS
+from schema.questions import QuestionKind
 from schema.records import VideoRecord
 from schema.timespan import NS_PER_SECOND
 
@@ -64,6 +65,7 @@ def status_facts(study: Study) -> dict[str, Any]:
     waiting, due = to_perceive(study, videos), campaign.due()
     held = take_inventory(study, videos)
     answers = study.store.read(ANNOTATIONS)
+    questions = _questions_by_kind(study)
     attempts = newest_attempts(study).values()
     dropped = held.dropped + Counter(attempt.outcome for attempt in attempts if attempt.outcome != GOT)
     return {
@@ -79,7 +81,8 @@ def status_facts(study: Study) -> dict[str, Any]:
         "frames": held.rows["frames"],
         "keypoint_rows": held.rows["keypoints"],
         "candidates": held.rows["candidates"],
-        "tasks": study.store.read(TASKS).num_rows,
+        "tasks": sum(questions.values()),
+        "questions": dict(sorted(questions.items())),
         "answers": answers.num_rows,
         "answers_by_people": answers.num_rows - sum(answers["scripted"].to_pylist()),
         "segments": held.rows["segments"],
@@ -98,6 +101,13 @@ def status_facts(study: Study) -> dict[str, Any]:
         **disk_forecast(study, due=due, videos=videos, waiting=waiting),
         "video_ids": [video.video_id for video in videos],
     }
+
+
+def _questions_by_kind(study: Study) -> Counter[str]:
+    """Count the questions that were asked; one that was worded anew, or asked again, counts once."""
+    rows = study.store.read(TASKS).select(["candidate_id", "kind"]).to_pylist()
+    kinds = {row["candidate_id"]: row["kind"] or QuestionKind.VERDICT.value for row in rows}
+    return Counter(kinds.values())
 
 
 def local_time(time_ns: int | None) -> str | None:
