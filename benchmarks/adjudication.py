@@ -9,8 +9,8 @@ were found: right only if the class is. Hidden known items (10 for each annotato
 in every way alike, and are not in the cost; the voting ways can't use them.
 
 The ways: the most votes (a tie is no gesture); crowd-kit's one-coin model and its Dawid-Skene (30 rounds); and
-``annotation.consensus``. Fixed overlap asks the same number of each candidate; adaptive overlap begins with two answers
-(or one) and asks again as long as ``annotation.overlap.next_step`` says so, in rounds.
+``consensus.settle``. Fixed overlap asks the same number of each candidate; adaptive overlap begins with two answers
+(or one) and asks again as long as ``annotation.asking.overlap.next_step`` says so, in rounds.
 """
 
 import csv
@@ -24,11 +24,11 @@ from pathlib import Path
 
 import numpy as np
 
+from annotation.answers.consensus import settle
+from annotation.answers.opinions import NO_GESTURE
+from annotation.answers.simulate import Campaign, SimulatedAnnotator, answer, make_campaign, make_crew
+from annotation.asking.overlap import Step, next_step
 from annotation.config import AnnotateConfig
-from annotation.consensus import settle
-from annotation.opinions import NO_GESTURE
-from annotation.overlap import Step, next_step
-from annotation.simulate import Campaign, SimulatedAnnotator, answer, make_campaign, make_crew
 from schema.questions import QuestionKind
 from schema.records import Annotation, Verdict
 from schema.taxonomy import load_taxonomy
@@ -139,7 +139,7 @@ def by_crowd_kit(name: str, answers: Sequence[Annotation]) -> Decided:
 
 
 def by_consensus(study: Study, answers: Sequence[Annotation]) -> tuple[Decided, dict[str, float]]:
-    """Take what ``annotation.consensus`` finds likeliest; also how sure it is."""
+    """Take what ``annotation.answers.consensus`` finds likeliest; also how sure it is."""
     settlement = settle(
         tasks=study.campaign.tasks,
         annotations=[*answers, *known_answers(study, answers)],

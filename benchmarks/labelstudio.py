@@ -18,13 +18,13 @@ from typing import Any, TypeVar
 
 import httpx
 
-from annotation import service
-from annotation.accounts import ScriptedAccount, ensure_scripted_accounts
-from annotation.answers import MARGIN, AnswerCursor
-from annotation.installation import ensure_label_studio
-from annotation.queue import Opening
-from annotation.server import LabelStudioClient
-from annotation.service import ReviewServer, ReviewServerConfig
+from annotation.studio import service
+from annotation.studio.accounts import ScriptedAccount, ensure_scripted_accounts
+from annotation.studio.installation import ensure_label_studio
+from annotation.studio.queue import Opening
+from annotation.studio.reading import MARGIN, AnswerCursor
+from annotation.studio.server import LabelStudioClient
+from annotation.studio.service import ReviewServer, ReviewServerConfig
 from schema.layout import StudyLayout
 
 PAGE = """<View><HyperText name="player" value="$html"/><Choices name="verdict" toName="player">

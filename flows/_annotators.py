@@ -6,9 +6,9 @@ from dataclasses import asdict
 
 import typer
 
-from annotation.accounts import account_for, sign_up
-from annotation.annotator_records import AnnotatorRecord, annotator_records
-from annotation.service import ReviewServer
+from annotation.studio.accounts import account_for, sign_up
+from annotation.studio.annotator_records import AnnotatorRecord, annotator_records
+from annotation.studio.service import ReviewServer
 from flows._leases import waited_lease
 from flows._services import start_review
 from flows._study import Study

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from annotation.tasks import CLIPS_FOLDER, slow_name
+from annotation.pages.tasks import CLIPS_FOLDER, slow_name
 from drawing.clips import SpeedCurve, clip_images
 from drawing.people import Background
 from drawing.views import person_crop

@@ -9,9 +9,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
-from annotation.adjudicate import AdjudicateConfig
+from annotation.answers.adjudicate import AdjudicateConfig
 from annotation.config import AnnotateConfig
-from annotation.service import ReviewServerConfig
+from annotation.studio.service import ReviewServerConfig
 from collectors.base import CollectConfig
 from collectors.catalogue.config import IdentifyConfig, MatchesConfig
 from collectors.duplicates import DuplicatesConfig

@@ -12,7 +12,7 @@ from pathlib import Path
 import tomlkit
 import typer
 
-from annotation.service import ReviewServer
+from annotation.studio.service import ReviewServer
 from collectors.sample_site import SampleSite
 from drawing.people import Background
 from flows._backends import back_end_document

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from annotation.installation import LABEL_STUDIO_VERSION, find_label_studio
+from annotation.studio.installation import LABEL_STUDIO_VERSION, find_label_studio
 from collectors.base import CollectConfig
 from collectors.clock import Clock, SystemClock
 from schema.errors import ConfigError, DamagedTableError, MissingPartError, RunError

@@ -2,7 +2,7 @@
 
 import pyarrow.compute as pc
 
-from annotation.player_answers import answers_from_votes
+from annotation.answers.player_answers import answers_from_votes
 from flows._study import Study
 from schema.arrow import PLAYER_ANSWERS
 from schema.people import PlayerAnswer

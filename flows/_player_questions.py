@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from annotation.player_questions import PICTURES_FOLDER, PersonFollowed, QuestionDraft, draft_question, is_asked
+from annotation.pages.player_questions import PICTURES_FOLDER, PersonFollowed, QuestionDraft, draft_question, is_asked
 from flows._plan import asks_for_players, disposed_videos, is_current, study_videos, undecided_tracks
 from flows._stages import video_parts
 from flows._study import Study

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from annotation.accounts import is_scripted
-from annotation.player_answers import parse_player_votes
-from annotation.player_page import player_instructions, player_page
-from annotation.player_questions import PICTURES_FOLDER, QUESTION, player_task_document
-from annotation.server import LabelStudioClient
-from annotation.service import ReviewServer
+from annotation.answers.player_answers import parse_player_votes
+from annotation.pages.player_page import player_instructions, player_page
+from annotation.pages.player_questions import PICTURES_FOLDER, QUESTION, player_task_document
+from annotation.studio.accounts import is_scripted
+from annotation.studio.server import LabelStudioClient
+from annotation.studio.service import ReviewServer
 from drawing.lineups import LineupMoment, draw_lineup
 from drawing.texts import Picture
 from flows._perception import split_dropped

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from annotation.adjudicate import STAGE, adjudicate_annotations
+from annotation.answers.adjudicate import STAGE, adjudicate_annotations
 from flows._duplicates import linked_videos
 from flows._identity import declared_people, identify, match_outcomes
 from flows._leases import waited_lease

@@ -5,12 +5,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from annotation.accounts import is_scripted
-from annotation.answer_fields import make_annotation_id
-from annotation.cursors import read_cursor, write_cursor
-from annotation.parse import missing_answers, parse_annotations
-from annotation.server import LabelStudioClient
-from annotation.service import ReviewServer
+from annotation.answers.answer_fields import make_annotation_id
+from annotation.answers.parse import missing_answers, parse_annotations
+from annotation.studio.accounts import is_scripted
+from annotation.studio.cursors import read_cursor, write_cursor
+from annotation.studio.server import LabelStudioClient
+from annotation.studio.service import ReviewServer
 from flows._leases import waited_lease
 from flows._outcome import Outcome, record_run
 from flows._perception import split_dropped

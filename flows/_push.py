@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from annotation.page import page_version
-from annotation.server import LabelStudioClient
-from annotation.service import ReviewServer
-from annotation.tasks import question_for, task_document
-from annotation.window_page import WINDOW_QUESTION, window_document
+from annotation.pages.tasks import question_for, task_document
+from annotation.pages.verdict_page import page_version
+from annotation.pages.window_page import WINDOW_QUESTION, window_document
+from annotation.studio.server import LabelStudioClient
+from annotation.studio.service import ReviewServer
 from flows._clips import ClipWish, ReviewClip, VideoClips
 from flows._leases import waited_lease
 from flows._outcome import Outcome, record_run

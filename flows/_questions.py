@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from annotation.adjudicate import attach
-from annotation.blind import blind_question_id, is_blind
-from annotation.consensus import Settled as Answered
-from annotation.known import FEWEST_ANSWERS, LEAST_POSTERIOR, KnownItem, Settled, make_known_items
-from annotation.known_mix import equal_annotators, known_needed, mix
-from annotation.opinions import NO_GESTURE
-from annotation.overlap import Step
+from annotation.answers.adjudicate import attach
+from annotation.answers.consensus import Settled as Answered
+from annotation.answers.opinions import NO_GESTURE
+from annotation.asking.blind import blind_question_id, is_blind
+from annotation.asking.known import FEWEST_ANSWERS, LEAST_POSTERIOR, KnownItem, Settled, make_known_items
+from annotation.asking.known_mix import equal_annotators, known_needed, mix
+from annotation.asking.overlap import Step
 from flows._identity import declared_people
 from flows._plan import current_candidates, disposed_videos, is_current, study_videos, to_push
 from flows._stages import video_parts

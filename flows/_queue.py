@@ -3,12 +3,12 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from annotation.consensus import Settlement
-from annotation.known_mix import known_overlaps, to_close
-from annotation.overlap import Step
-from annotation.queue import Opening, TaskState
-from annotation.server import LabelStudioClient
-from annotation.service import ReviewServer
+from annotation.answers.consensus import Settlement
+from annotation.asking.known_mix import known_overlaps, to_close
+from annotation.asking.overlap import Step
+from annotation.studio.queue import Opening, TaskState
+from annotation.studio.server import LabelStudioClient
+from annotation.studio.service import ReviewServer
 from flows._questions import candidate_of
 from flows._standing import Standing, newest_tasks
 from flows._study import Study

@@ -11,13 +11,13 @@ from typing import Any
 
 import typer
 
-from annotation.advice import advice_of
-from annotation.consensus import Settled, Settlement
-from annotation.opinions import NO_GESTURE, UNCLASSIFIED
-from annotation.recall import RecallEstimate, SeenGesture, estimate_recall, match_audit
-from annotation.report import AnnotationReport, ReportSource, build_report, pseudonyms_of
-from annotation.report_page import legend_rows, report_page
-from annotation.revisions import standing_answers
+from annotation.answers.consensus import Settled, Settlement
+from annotation.answers.opinions import NO_GESTURE, UNCLASSIFIED
+from annotation.answers.revisions import standing_answers
+from annotation.reporting.advice import advice_of
+from annotation.reporting.recall import RecallEstimate, SeenGesture, estimate_recall, match_audit
+from annotation.reporting.report import AnnotationReport, ReportSource, build_report, pseudonyms_of
+from annotation.reporting.report_page import legend_rows, report_page
 from flows._identity import declared_people
 from flows._plan import current_candidates, study_videos
 from flows._standing import Standing, expert_ids, read_standing

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from annotation.installation import ensure_label_studio
-from annotation.page import instructions, verdict_page
-from annotation.server import LabelStudioClient
-from annotation.service import ReviewServer, start
-from annotation.window_page import window_instructions, window_page
+from annotation.pages.verdict_page import instructions, verdict_page
+from annotation.pages.window_page import window_instructions, window_page
+from annotation.studio.installation import ensure_label_studio
+from annotation.studio.server import LabelStudioClient
+from annotation.studio.service import ReviewServer, start
 from flows._study import Study
 from schema.questions import QuestionKind
 

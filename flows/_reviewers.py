@@ -3,9 +3,9 @@
 Every answer of theirs is marked as scripted, in the records and in the release; a person's answer supersedes them.
 """
 
-from annotation.accounts import ensure_scripted_accounts
-from annotation.page import answer_result
-from annotation.player_page import player_answer_result
+from annotation.pages.player_page import player_answer_result
+from annotation.pages.verdict_page import answer_result
+from annotation.studio.accounts import ensure_scripted_accounts
 from flows._player_review import questions_on
 from flows._review import review_client
 from flows._standing import newest_tasks

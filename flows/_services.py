@@ -2,9 +2,9 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from annotation import service
-from annotation.installation import ensure_label_studio
-from annotation.service import ReviewServer
+from annotation.studio import service
+from annotation.studio.installation import ensure_label_studio
+from annotation.studio.service import ReviewServer
 from flows._prefect import PrefectServer, running_prefect, start_prefect, stop_prefect
 from flows._study import Study
 

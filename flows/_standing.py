@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from annotation.consensus import Settlement, settle
-from annotation.overlap import OverlapPlan, QuestionState, plan_overlap
+from annotation.answers.consensus import Settlement, settle
+from annotation.asking.overlap import OverlapPlan, QuestionState, plan_overlap
 from flows._study import Study
 from flows._withdrawals import withdrawn_videos
 from schema.answer_rows import annotations_from_rows, annotators_from_rows, known_answers_from_rows, tasks_from_rows

@@ -1,7 +1,7 @@
 """Questions about withdrawn videos leave the review server: their clips are deleted, and nobody is asked again."""
 
-from annotation.server import LabelStudioClient
-from annotation.service import ReviewServer
+from annotation.studio.server import LabelStudioClient
+from annotation.studio.service import ReviewServer
 from flows._clips import clip_files
 from flows._study import Study
 from flows._withdrawals import withdrawn_videos

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from annotation import service
-from annotation.installation import ensure_label_studio
-from annotation.service import ReviewServer, ReviewServerConfig
+from annotation.studio import service
+from annotation.studio.installation import ensure_label_studio
+from annotation.studio.service import ReviewServer, ReviewServerConfig
 from schema.layout import StudyLayout
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from annotation.answers import AnswerCursor, AnswerPage
-from annotation.queue import Opening, TaskState
+from annotation.studio.queue import Opening, TaskState
+from annotation.studio.reading import AnswerCursor, AnswerPage
 
 
 class QuietQueue:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Page, Response, ViewportSize, sync_playwright
 
-from annotation.service import ReviewServer
+from annotation.studio.service import ReviewServer
 
 VIEWPORT: ViewportSize = {"width": 1366, "height": 768}
 LARGE_VIEWPORT: ViewportSize = {"width": 1920, "height": 1080}

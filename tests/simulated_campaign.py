@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from annotation.simulate import Campaign, SimulatedAnnotator, Truth, answer, judge, make_campaign, make_crew
+from annotation.answers.simulate import Campaign, SimulatedAnnotator, Truth, answer, judge, make_campaign, make_crew
 from schema.questions import KnownAnswer, Mark, QuestionKind
 from schema.records import Annotation, CandidateId, ReviewTask, Verdict
 from schema.taxonomy import Taxonomy, load_taxonomy

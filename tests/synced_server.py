@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from annotation import service
-from annotation.accounts import ScriptedAccount, ensure_scripted_accounts
-from annotation.database import PASSWORD_VARIABLE
-from annotation.installation import ensure_label_studio
-from annotation.service import ReviewServer, ReviewServerConfig
+from annotation.studio import service
+from annotation.studio.accounts import ScriptedAccount, ensure_scripted_accounts
+from annotation.studio.database import PASSWORD_VARIABLE
+from annotation.studio.installation import ensure_label_studio
+from annotation.studio.service import ReviewServer, ReviewServerConfig
 from schema.layout import StudyLayout
 from tests.postgresql_server import USER, postgresql_programs, postgresql_server
 

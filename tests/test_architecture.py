@@ -30,7 +30,7 @@ OWNERS = {
     "ultralytics": ("perception/backends/ultralytics/",),
     "mmpose": ("perception/backends/mmpose/",),
     "mmengine": ("perception/backends/mmpose/",),
-    "label_studio_sdk": ("annotation/server.py",),
+    "label_studio_sdk": ("annotation/studio/server.py",),
     "skvideo": (),
 }
 """The only files that may import a library, as the beginnings of their paths."""

@@ -12,7 +12,7 @@ import polars
 import pytest
 from PIL import Image
 
-from annotation import service
+from annotation.studio import service
 from flows._publication import study_releases
 from flows._study import Study, open_study
 from releases.validate import validate_release

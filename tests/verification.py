@@ -8,12 +8,12 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-from annotation.accounts import ScriptedAccount
-from annotation.page import answer_result
-from annotation.server import LabelStudioClient
-from annotation.service import ReviewServer
-from annotation.simulate import SimulatedAnnotator, Truth, judge
-from annotation.window_page import window_result
+from annotation.answers.simulate import SimulatedAnnotator, Truth, judge
+from annotation.pages.verdict_page import answer_result
+from annotation.pages.window_page import window_result
+from annotation.studio.accounts import ScriptedAccount
+from annotation.studio.server import LabelStudioClient
+from annotation.studio.service import ReviewServer
 from flows._plan import current_candidates, study_videos
 from flows._review import review_client
 from flows._study import Study, open_study

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotation.adjudicate import AdjudicateConfig, adjudicate_annotations, merge_segments
+from annotation.answers.adjudicate import AdjudicateConfig, adjudicate_annotations, merge_segments
 from schema.errors import ConfigError, DamagedTableError, DropReason
 from schema.questions import Mark, QuestionKind
 from schema.records import Annotation, CandidateId, Dropped, ReviewTask, Track, Verdict, VerifiedSegment, VideoId

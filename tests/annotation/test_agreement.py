@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotation.agreement import Agreement, measure_agreement, said_instead
-from annotation.agreement_tallies import GRID_NS, alpha_of, binary_tallies, f1_of, nominal_tallies, tally
-from annotation.judgements import Compared, compared_questions, standing_judgements, week_of
-from annotation.opinions import UNCLASSIFIED
-from annotation.resampling import Estimate, Resampling, share_interval, share_of
+from annotation.answers.opinions import UNCLASSIFIED
+from annotation.reporting.agreement import Agreement, measure_agreement, said_instead
+from annotation.reporting.agreement_tallies import GRID_NS, alpha_of, binary_tallies, f1_of, nominal_tallies, tally
+from annotation.reporting.judgements import Compared, compared_questions, standing_judgements, week_of
+from annotation.reporting.resampling import Estimate, Resampling, share_interval, share_of
 from schema.questions import Mark, QuestionKind
 from schema.records import Annotation, CandidateId, Verdict
 from schema.taxonomy import load_taxonomy

@@ -6,8 +6,9 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from annotation import agreement_gamma
-from annotation.agreement_gamma import (
+from annotation.answers.opinions import UNCLASSIFIED
+from annotation.reporting import agreement_gamma
+from annotation.reporting.agreement_gamma import (
     HOW_TO_INSTALL,
     Window,
     continuum_of,
@@ -15,8 +16,7 @@ from annotation.agreement_gamma import (
     measure_gamma,
     windows_of,
 )
-from annotation.judgements import Compared, compared_questions, standing_judgements
-from annotation.opinions import UNCLASSIFIED
+from annotation.reporting.judgements import Compared, compared_questions, standing_judgements
 from schema.records import CandidateId
 from schema.taxonomy import load_taxonomy
 from tests.factories import make_anchor, make_annotation, make_span

@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from annotation.anchoring import anchoring_effect
+from annotation.reporting.anchoring import anchoring_effect
 from schema.questions import Mark, QuestionKind
 from schema.records import CandidateId, Verdict
 from tests.factories import ARMS, NECK, make_anchor, make_annotation, make_span

@@ -1,6 +1,6 @@
 import pytest
 
-from annotation.blind import blind_question_id, is_blind
+from annotation.asking.blind import blind_question_id, is_blind
 from tests.factories import KEY
 
 IDS = [f"c{number:020x}" for number in range(5000)]

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from annotation.consensus import Settlement, Skill, consensus_span, settle
-from annotation.opinions import NO_GESTURE, UNCLASSIFIED, Opinion, items_of
-from annotation.simulate import answer, make_campaign, make_crew
+from annotation.answers.consensus import Settlement, Skill, consensus_span, settle
+from annotation.answers.opinions import NO_GESTURE, UNCLASSIFIED, Opinion, items_of
+from annotation.answers.simulate import answer, make_campaign, make_crew
 from schema.errors import ConfigError
 from schema.questions import KnownAnswer, Mark, QuestionKind
 from schema.records import Annotation, CandidateId, ReviewTask, Verdict

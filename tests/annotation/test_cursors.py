@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from annotation.answers import AnswerCursor
-from annotation.cursors import read_cursor, write_cursor
+from annotation.studio.cursors import read_cursor, write_cursor
+from annotation.studio.reading import AnswerCursor
 
 
 def test_cursors_are_private_and_start_anew_when_the_table_lost_rows(tmp_path: Path) -> None:

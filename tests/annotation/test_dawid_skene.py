@@ -6,7 +6,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from annotation.dawid_skene import FINDS, REFUSES, SEES, Answers, Floats, Model, Priors, first_model, fit, posteriors_of
+from annotation.answers.dawid_skene import (
+    FINDS,
+    REFUSES,
+    SEES,
+    Answers,
+    Floats,
+    Model,
+    Priors,
+    first_model,
+    fit,
+    posteriors_of,
+)
 
 ROUNDS = 15
 NO_PRIORS = Priors(group_weight=0, annotator_weight=0, class_weight=0)

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from annotation.effort import Effort, EffortRow, measure_effort
-from annotation.judgements import standing_judgements
-from annotation.opinions import NO_GESTURE
+from annotation.answers.opinions import NO_GESTURE
+from annotation.reporting.effort import Effort, EffortRow, measure_effort
+from annotation.reporting.judgements import standing_judgements
 from schema.questions import Mark, QuestionKind
 from schema.records import Annotation, CandidateId, Verdict
 from schema.taxonomy import load_taxonomy

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from annotation import installation
-from annotation.installation import (
+from annotation.studio import installation
+from annotation.studio.installation import (
     LABEL_STUDIO_VERSION,
     cache_folder,
     ensure_label_studio,

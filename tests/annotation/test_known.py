@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from annotation.known import WANTED_SHARES, Settled, Variant, is_certain, make_known_items
-from annotation.known_scores import score_all, score_known, skill_records
+from annotation.asking.known import WANTED_SHARES, Settled, Variant, is_certain, make_known_items
+from annotation.asking.known_scores import score_all, score_known, skill_records
 from schema.questions import KnownAnswer
 from schema.records import CandidateId, Verdict, VideoId
 from schema.taxonomy import load_taxonomy

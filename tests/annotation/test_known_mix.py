@@ -6,8 +6,8 @@ from collections import Counter
 
 import pytest
 
-from annotation.known_mix import equal_annotators, known_needed, known_overlaps, mix, to_close
-from annotation.overlap import EVERYBODY
+from annotation.asking.known_mix import equal_annotators, known_needed, known_overlaps, mix, to_close
+from annotation.asking.overlap import EVERYBODY
 
 KNOWN = [f"k{number}" for number in range(2000)]
 

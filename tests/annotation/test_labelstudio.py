@@ -8,14 +8,14 @@ from typing import Any
 import httpx
 import pytest
 
-from annotation import service
-from annotation.accounts import ScriptedAccount, ensure_scripted_accounts, is_scripted
-from annotation.installation import ensure_label_studio
-from annotation.page import answer_result, instructions, verdict_page
-from annotation.parse import parse_annotations
-from annotation.server import LabelStudioClient
-from annotation.service import ReviewServer, ReviewServerConfig
-from annotation.tasks import question_for, task_document
+from annotation.answers.parse import parse_annotations
+from annotation.pages.tasks import question_for, task_document
+from annotation.pages.verdict_page import answer_result, instructions, verdict_page
+from annotation.studio import service
+from annotation.studio.accounts import ScriptedAccount, ensure_scripted_accounts, is_scripted
+from annotation.studio.installation import ensure_label_studio
+from annotation.studio.server import LabelStudioClient
+from annotation.studio.service import ReviewServer, ReviewServerConfig
 from schema.errors import ServiceError
 from schema.layout import StudyLayout
 from schema.records import Annotation, CandidateId, Verdict

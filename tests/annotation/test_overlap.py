@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from annotation.asking.overlap import QuestionState, Step, next_step, plan_overlap, wanted_answers
 from annotation.config import AnnotateConfig
-from annotation.overlap import QuestionState, Step, next_step, plan_overlap, wanted_answers
 
 CONFIG = AnnotateConfig(first_answers=2, most_answers=5, min_posterior=0.95)
 

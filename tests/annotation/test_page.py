@@ -2,8 +2,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from annotation.page import EDGES_CONTROL, KEYS, answer_result, instructions, page_version, verdict_page
-from annotation.parse import parse_annotations
+from annotation.answers.parse import parse_annotations
+from annotation.pages.verdict_page import EDGES_CONTROL, KEYS, answer_result, instructions, page_version, verdict_page
 from schema.records import Annotation, Verdict
 from schema.taxonomy import Taxonomy, load_taxonomy, taxonomy_names
 from schema.timespan import TimeSpan

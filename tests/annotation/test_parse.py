@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotation.answer_fields import make_annotation_id
-from annotation.parse import missing_answers, parse_annotations, raw_of
-from annotation.regions import region_item
+from annotation.answers.answer_fields import make_annotation_id
+from annotation.answers.parse import missing_answers, parse_annotations, raw_of
+from annotation.answers.regions import region_item
 from schema.errors import DropReason, ItemError
 from schema.privacy import make_annotator_id
 from schema.questions import Mark, QuestionKind

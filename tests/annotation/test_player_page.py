@@ -6,12 +6,18 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from annotation.accounts import ensure_scripted_accounts
-from annotation.player_answers import parse_player_votes
-from annotation.player_page import player_answer_result, player_instructions, player_page
-from annotation.player_questions import PICTURES_FOLDER, QUESTION, QuestionDraft, make_question_id, player_task_document
-from annotation.server import LabelStudioClient
-from annotation.service import ReviewServer
+from annotation.answers.player_answers import parse_player_votes
+from annotation.pages.player_page import player_answer_result, player_instructions, player_page
+from annotation.pages.player_questions import (
+    PICTURES_FOLDER,
+    QUESTION,
+    QuestionDraft,
+    make_question_id,
+    player_task_document,
+)
+from annotation.studio.accounts import ensure_scripted_accounts
+from annotation.studio.server import LabelStudioClient
+from annotation.studio.service import ReviewServer
 from schema.layout import StudyLayout
 from schema.people import PersonAnchor
 from schema.player_questions import PersonShown, PlayerQuestion, PlayerVote

@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from annotation.player_answers import answers_from_votes, parse_player_votes
-from annotation.player_page import PLAYER_CONTROL, player_answer_result, player_instructions, player_page
-from annotation.player_questions import (
+from annotation.answers.player_answers import answers_from_votes, parse_player_votes
+from annotation.pages.player_page import PLAYER_CONTROL, player_answer_result, player_instructions, player_page
+from annotation.pages.player_questions import (
     LETTERS,
     PersonFollowed,
     QuestionDraft,

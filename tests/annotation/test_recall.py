@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from annotation.recall import ALL_GROUPS, UNCLASSIFIED, SeenGesture, estimate_recall, match_audit
+from annotation.reporting.recall import ALL_GROUPS, UNCLASSIFIED, SeenGesture, estimate_recall, match_audit
 from proposals.audit import audit_cells, draw_windows
 from schema.errors import ConfigError
 from schema.questions import AuditWindow

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from annotation.regions import Region, region_item, timeline_regions
+from annotation.answers.regions import Region, region_item, timeline_regions
 from schema.errors import DropReason, ItemError
 
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from annotation.advice import Advice, advice_of
+from annotation.answers.consensus import settle
+from annotation.asking.overlap import Step
 from annotation.config import AnnotateConfig
-from annotation.consensus import settle
-from annotation.overlap import Step
-from annotation.recall import AuditedGesture, RecallEstimate, estimate_recall
-from annotation.report import AnnotationReport, ReportSource, build_report, pseudonyms_of
-from annotation.report_page import interval_text, legend_rows, report_page
-from annotation.resampling import Estimate
+from annotation.reporting.advice import Advice, advice_of
+from annotation.reporting.recall import AuditedGesture, RecallEstimate, estimate_recall
+from annotation.reporting.report import AnnotationReport, ReportSource, build_report, pseudonyms_of
+from annotation.reporting.report_page import interval_text, legend_rows, report_page
+from annotation.reporting.resampling import Estimate
 from schema.questions import AuditWindow, KnownAnswer, QuestionKind
 from schema.records import Annotation, ReviewTask, Verdict
 from tests.factories import ARMS, BOX, NECK, make_annotation, make_span, make_task

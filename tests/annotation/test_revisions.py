@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from annotation.revisions import standing_answers
+from annotation.answers.revisions import standing_answers
 from schema.records import Verdict
 from tests.factories import make_annotation
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from annotation import service
-from annotation.database import PASSWORD_VARIABLE
-from annotation.installation import LabelStudioInstallation
-from annotation.service import ReviewServerConfig
+from annotation.studio import service
+from annotation.studio.database import PASSWORD_VARIABLE
+from annotation.studio.installation import LabelStudioInstallation
+from annotation.studio.service import ReviewServerConfig
 from schema.errors import ServiceError, UsageError
 from schema.layout import StudyLayout
 
@@ -96,7 +96,7 @@ def test_a_stale_state_file_misleads_nobody(layout: StudyLayout, tmp_path: Path)
 def test_it_outlives_a_command_killed_while_it_starts(layout: StudyLayout, tmp_path: Path) -> None:
     installation = install(tmp_path, delay=2.0)
     code = (
-        "from annotation import service; from annotation.installation import LabelStudioInstallation;"
+        "from annotation import service; from annotation.studio.installation import LabelStudioInstallation;"
         "from schema.layout import StudyLayout; from pathlib import Path;"
         f"service.start(StudyLayout.at({str(layout.root)!r}), LabelStudioInstallation("
         f"program=Path({str(installation.program)!r}), empty_database=Path({str(installation.empty_database)!r})),"

@@ -4,8 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from annotation.config import AnnotateConfig
-from annotation.simulate import (
+from annotation.answers.simulate import (
     FRAME_NS,
     ProposalRates,
     SimulatedAnnotator,
@@ -15,6 +14,7 @@ from annotation.simulate import (
     make_campaign,
     make_crew,
 )
+from annotation.config import AnnotateConfig
 from benchmarks.adjudication import adaptive, by_consensus, by_votes, make_study, measure
 from schema.questions import QuestionKind
 from schema.records import Verdict

@@ -11,10 +11,10 @@ import httpx
 import psutil
 import pytest
 
-from annotation import service
-from annotation.answers import AnswerCursor, AnswerPage
-from annotation.queue import Opening
-from annotation.server import NEXT_FIRST, LabelStudioClient
+from annotation.studio import service
+from annotation.studio.queue import Opening
+from annotation.studio.reading import AnswerCursor, AnswerPage
+from annotation.studio.server import NEXT_FIRST, LabelStudioClient
 from schema.errors import ServiceError
 from tests.faulty_proxy import Fault, FaultyProxy, faulty_proxy
 from tests.synced_server import Reviewing, reviewing
@@ -124,7 +124,7 @@ def test_a_server_killed_in_the_middle_of_a_pull_gives_every_answer_once(
     client: LabelStudioClient, reviewing: Reviewing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     project = make_project(client, reviewing, "killed in a pull")
-    monkeypatch.setattr("annotation.queue.PAGE_SIZE", 3)
+    monkeypatch.setattr("annotation.studio.queue.PAGE_SIZE", 3)
     tasks = list(client.import_tasks(project, documents(6)).values())
     given = answer(client, reviewing, tasks)
     pages = client.answer_pages(project, AnswerCursor())
@@ -239,7 +239,7 @@ def test_deleted_and_late_answers_are_noticed_without_a_trace_on_their_task(
 def test_a_killed_pull_goes_on_after_its_last_page(
     client: LabelStudioClient, reviewing: Reviewing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("annotation.queue.PAGE_SIZE", 2)
+    monkeypatch.setattr("annotation.studio.queue.PAGE_SIZE", 2)
     project = make_project(client, reviewing, "resumed")
     tasks = list(client.import_tasks(project, documents(8)).values())
     shown = tasks[::2]
@@ -256,7 +256,7 @@ def test_a_killed_pull_goes_on_after_its_last_page(
 def test_pages_do_not_shift_when_tasks_vanish_meanwhile(
     client: LabelStudioClient, reviewing: Reviewing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("annotation.queue.PAGE_SIZE", 3)
+    monkeypatch.setattr("annotation.studio.queue.PAGE_SIZE", 3)
     project = make_project(client, reviewing, "shifting pages")
     tasks = list(client.import_tasks(project, documents(9)).values())
     given = {task: answer(client, reviewing, [task]) for task in tasks}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from annotation.tasks import question_for, slow_name, task_document, what_it_is_not
+from annotation.pages.tasks import question_for, slow_name, task_document, what_it_is_not
 from schema.errors import ConfigError
 from schema.records import Candidate
 from schema.taxonomy import EVIDENCE, Taxonomy, load_taxonomy, taxonomy_names

@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page
 
-from annotation.page import instructions, page_version, verdict_page
-from annotation.parse import parse_annotations
-from annotation.server import LabelStudioClient
-from annotation.service import ReviewServer
-from annotation.tasks import question_for, slow_name, task_document
+from annotation.answers.parse import parse_annotations
+from annotation.pages.tasks import question_for, slow_name, task_document
+from annotation.pages.verdict_page import instructions, page_version, verdict_page
+from annotation.studio.server import LabelStudioClient
+from annotation.studio.service import ReviewServer
 from media.clips import write_slow_copy
 from schema.layout import StudyLayout
 from schema.records import Annotation, CandidateId, FrameTimes, ReviewTask, Verdict

@@ -14,16 +14,16 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, ViewportSize
 
-from annotation.accounts import ensure_scripted_accounts
-from annotation.parse import parse_annotations
-from annotation.server import LabelStudioClient
-from annotation.service import ReviewServer
-from annotation.window_page import (
+from annotation.answers.parse import parse_annotations
+from annotation.pages.window_page import (
     window_document,
     window_instructions,
     window_page,
     window_result,
 )
+from annotation.studio.accounts import ensure_scripted_accounts
+from annotation.studio.server import LabelStudioClient
+from annotation.studio.service import ReviewServer
 from schema.layout import StudyLayout
 from schema.questions import Mark, QuestionKind
 from schema.records import Annotation, CandidateId, ReviewTask, Verdict

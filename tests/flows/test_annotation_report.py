@@ -64,7 +64,7 @@ def report_command(study: Study, *options: str) -> str:
 @pytest.fixture(autouse=True)
 def without_gamma(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its package takes 15 s to begin; tests/annotation/test_agreement_gamma.py is about it."""
-    monkeypatch.setattr("annotation.agreement_gamma.find_spec", lambda _: None)
+    monkeypatch.setattr("annotation.reporting.agreement_gamma.find_spec", lambda _: None)
 
 
 def test_the_page_the_document_and_the_names_are_written(study: Study, campaign: AnsweredCampaign):

@@ -10,9 +10,9 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from annotation.accounts import account_for
-from annotation.annotator_records import annotator_records
-from annotation.service import ReviewServer
+from annotation.studio.accounts import account_for
+from annotation.studio.annotator_records import annotator_records
+from annotation.studio.service import ReviewServer
 from flows import _annotators
 from flows._cli import app
 from flows._study import Study, open_study

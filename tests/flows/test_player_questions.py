@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from annotation import service
-from annotation.accounts import ScriptedAccount
-from annotation.player_page import player_answer_result
-from annotation.service import ReviewServer
+from annotation.pages.player_page import player_answer_result
+from annotation.studio import service
+from annotation.studio.accounts import ScriptedAccount
+from annotation.studio.service import ReviewServer
 from flows import _pull, _push, _reviewers
 from flows._duplicates import find_study_duplicates, fingerprint_video, to_fingerprint
 from flows._plan import disposed_videos, held_back, study_videos, to_perceive, to_propose, to_push

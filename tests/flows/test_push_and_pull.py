@@ -6,9 +6,9 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from annotation import service
-from annotation.accounts import ensure_scripted_accounts
-from annotation.page import answer_result
+from annotation.pages.verdict_page import answer_result
+from annotation.studio import service
+from annotation.studio.accounts import ensure_scripted_accounts
 from flows import _push
 from flows._clips import clip_files
 from flows._plan import current_candidates, study_videos

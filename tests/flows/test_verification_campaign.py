@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from annotation import service
-from annotation.accounts import ensure_scripted_accounts
-from annotation.anchoring import anchoring_effect
-from annotation.opinions import NO_GESTURE, outcome_of
-from annotation.simulate import SimulatedAnnotator, Truth
+from annotation.answers.opinions import NO_GESTURE, outcome_of
+from annotation.answers.simulate import SimulatedAnnotator, Truth
+from annotation.reporting.anchoring import anchoring_effect
+from annotation.studio import service
+from annotation.studio.accounts import ensure_scripted_accounts
 from flows._plan import study_videos
 from flows._publication import adjudicate, publish
 from flows._pull import pull

@@ -1,0 +1,1 @@
+"""What people said: from the server's JSON to verified segments."""

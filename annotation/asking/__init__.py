@@ -1,0 +1,1 @@
+"""How many people are asked, and what is asked to measure them."""

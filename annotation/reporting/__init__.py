@@ -1,0 +1,1 @@
+"""What the answers tell of the people, the classes and the proposals."""

@@ -1,0 +1,1 @@
+"""Label Studio itself: its environment, its server and its API."""
