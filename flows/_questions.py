@@ -133,29 +133,37 @@ class _Planner:
     def calibration(self, ordered: Sequence[Waiting]) -> list[Waiting]:
         """Put the first candidates to an expert, where there is one: nothing else is known at the start of a study.
 
-        They serve as hidden items afterwards, and are never asked as ordinary questions.
+        They serve as hidden items afterwards, and are never asked as ordinary questions. A small push gives a quarter
+        of its candidates at most.
         """
         config = self._config
         if not config.known_share or not self._active_experts():
             return []
-        certain = sum(_is_certain(answered) for answered in self._standing.settlement.items.values())
-        asked = [task for task in self._standing.of_kind(QuestionKind.EXPERT) if self._is_open(task)]
-        lacking = config.known_before_trust - certain - len(asked)
-        return [self._to_expert(waiting.video, waiting.shown) for waiting in ordered[: max(0, lacking)]]
+        lacking = config.known_before_trust - self._certain_count() - len(self._unanswered_by_experts())
+        count = max(0, min(lacking, len(ordered) // 4))
+        return [self._to_expert(waiting.video, waiting.shown) for waiting in ordered[:count]]
 
     def is_calibrating(self, calibration: Sequence[Waiting]) -> bool:
-        """Tell whether the crowd waits for the expert: people asked before there are hidden items are not measured."""
+        """Tell whether the crowd waits for the expert: people asked before there are hidden items are not measured.
+
+        As soon as the expert has answered once for all that was put, the crowd goes on with what is known then.
+        """
         if not self._config.known_share or not self._active_experts() or self._standing.overlaps:
             return False
-        return bool(calibration) or any(map(self._is_open, self._standing.of_kind(QuestionKind.EXPERT)))
+        return bool(self._unanswered_by_experts()) or (bool(calibration) and not self._certain_count())
+
+    def _certain_count(self) -> int:
+        return sum(_is_certain(answered) for answered in self._standing.settlement.items.values())
+
+    def _unanswered_by_experts(self) -> list[ReviewTask]:
+        """Return the questions to experts that have no answer at all: "unsure" is one, and nobody is asked again."""
+        answers = (a for a in self._standing.annotations if a.kind is QuestionKind.EXPERT and not a.deleted)
+        answered = {answer.candidate_id for answer in answers}
+        return [t for t in self._standing.of_kind(QuestionKind.EXPERT) if t.candidate_id not in answered]
 
     def _active_experts(self) -> bool:
         people = self._standing.annotators
         return any(people[one].active for one in expert_ids(people))
-
-    def _is_open(self, task: ReviewTask) -> bool:
-        settled = self._standing.settlement.of(task)
-        return settled is None or not settled.expert_answered
 
     def unsettled(self) -> list[Waiting]:
         """Put what people did not settle to an expert, each candidate once."""
