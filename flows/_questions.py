@@ -134,13 +134,12 @@ class _Planner:
         """Put the first candidates to an expert, where there is one: nothing else is known at the start of a study.
 
         They serve as hidden items afterwards, and are never asked as ordinary questions. A small push gives a quarter
-        of its candidates at most.
+        of its candidates at most, and nothing more while the expert has not answered all.
         """
         config = self._config
-        if not config.known_share or not self._active_experts():
+        if not config.known_share or not self._active_experts() or self._unanswered_by_experts():
             return []
-        lacking = config.known_before_trust - self._certain_count() - len(self._unanswered_by_experts())
-        count = max(0, min(lacking, len(ordered) // 4))
+        count = max(0, min(config.known_before_trust - self._certain_count(), len(ordered) // 4))
         return [self._to_expert(waiting.video, waiting.shown) for waiting in ordered[:count]]
 
     def is_calibrating(self, calibration: Sequence[Waiting]) -> bool:
