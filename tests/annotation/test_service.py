@@ -96,7 +96,7 @@ def test_a_stale_state_file_misleads_nobody(layout: StudyLayout, tmp_path: Path)
 def test_it_outlives_a_command_killed_while_it_starts(layout: StudyLayout, tmp_path: Path) -> None:
     installation = install(tmp_path, delay=2.0)
     code = (
-        "from annotation import service; from annotation.studio.installation import LabelStudioInstallation;"
+        "from annotation.studio import service; from annotation.studio.installation import LabelStudioInstallation;"
         "from schema.layout import StudyLayout; from pathlib import Path;"
         f"service.start(StudyLayout.at({str(layout.root)!r}), LabelStudioInstallation("
         f"program=Path({str(installation.program)!r}), empty_database=Path({str(installation.empty_database)!r})),"
