@@ -17,7 +17,7 @@ from flows._perception import split_dropped, write_part
 from flows._plan import disposed_videos, is_current, study_videos
 from flows._stages import release_document, segments_part, study_experts, video_parts
 from flows._study import Study, read_people
-from flows._videos import read_video_part
+from flows._videos import kept_tracks_of, read_video_part
 from flows._withdrawals import withdrawn_videos
 from releases.build import ReleaseConfig, ReleaseInputs, build_release
 from releases.build import is_current as release_is_current
@@ -31,7 +31,7 @@ from schema.people_rows import roles_from_rows
 from schema.privacy import make_subject_id
 from schema.questions import QuestionKind
 from schema.records import Dropped, Track, VideoId, VideoRecord
-from schema.rows import segments_to_rows, tracks_from_rows, videos_to_rows
+from schema.rows import segments_to_rows, videos_to_rows
 from schema.tables import STUDY_KEY, digest_of
 
 _NO_CANDIDATE = (QuestionKind.KNOWN, QuestionKind.AUDIT)
@@ -76,7 +76,7 @@ def adjudicate(study: Study) -> None:
 
     def tracks_of(video_id: VideoId) -> list[Track]:
         video = perceived.get(video_id)
-        return _kept_tracks(study, video) if video else []
+        return kept_tracks_of(study, video) if video else []
 
     answers = annotations_from_rows(study.store.read(ANNOTATIONS))
     withdrawn = withdrawn_videos(study)
@@ -126,11 +126,6 @@ def _check_perceived(study: Study, videos: list[VideoRecord]) -> None:
 def _has_people(study: Study, video: VideoRecord) -> bool:
     parts = video_parts(study, video)
     return all(is_current(study, parts[spec.name]) for spec in (TRACKS, PLAYERS, KEYPOINTS))
-
-
-def _kept_tracks(study: Study, video: VideoRecord) -> list[Track]:
-    kept = {role.track_number for role in roles_from_rows(read_video_part(study, video, PLAYERS)) if role.kept}
-    return [track for track in tracks_from_rows(read_video_part(study, video, TRACKS)) if track.track_number in kept]
 
 
 def published_release(study: Study) -> Path | None:

@@ -14,7 +14,7 @@ from annotation.asking.overlap import Step
 from flows._identity import declared_people
 from flows._plan import current_candidates, disposed_videos, is_current, study_videos, to_push
 from flows._stages import video_parts
-from flows._standing import Standing, expert_ids
+from flows._standing import Standing
 from flows._study import Study
 from flows._videos import kept_tracks_of
 from proposals.audit import audit_cells, draw_windows
@@ -22,7 +22,7 @@ from proposals.select import select_next
 from schema.arrow import PLAYERS, TRACKS
 from schema.errors import ItemError
 from schema.privacy import keyed_fraction, make_question_id
-from schema.questions import AuditWindow, KnownAnswer, QuestionKind
+from schema.questions import AuditWindow, KnownAnswer, QuestionKind, expert_ids
 from schema.records import Candidate, CandidateId, ReviewTask, Track, VideoId, VideoRecord
 from schema.timespan import NS_PER_SECOND, TimeSpan
 

@@ -20,10 +20,10 @@ from annotation.reporting.report import AnnotationReport, ReportSource, build_re
 from annotation.reporting.report_page import legend_rows, report_page
 from flows._identity import declared_people
 from flows._plan import current_candidates, study_videos
-from flows._standing import Standing, expert_ids, read_standing
+from flows._standing import Standing, read_standing
 from flows._study import Study
 from schema.arrow import ANNOTATIONS
-from schema.questions import AuditWindow, QuestionKind
+from schema.questions import AuditWindow, QuestionKind, expert_ids
 from schema.records import ReviewTask, Verdict
 from schema.tables import written_beside
 

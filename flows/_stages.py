@@ -35,7 +35,7 @@ from schema.arrow import (
     VISIBILITY,
     TableSpec,
 )
-from schema.questions import Role
+from schema.questions import expert_ids
 from schema.records import VideoRecord
 from schema.tables import STUDY_KEY, digest_of
 from schema.taxonomy import Taxonomy
@@ -202,8 +202,7 @@ def segments_part(study: Study, videos: Iterable[VideoRecord]) -> Part:
 
 def study_experts(study: Study) -> frozenset[str]:
     """Return the pseudonyms of those whose answer decides."""
-    annotators = annotators_from_rows(study.store.read(ANNOTATORS))
-    return frozenset(one for one, annotator in annotators.items() if annotator.role is Role.EXPERT)
+    return expert_ids(annotators_from_rows(study.store.read(ANNOTATORS)))
 
 
 def fingerprint_part(study: Study, video: VideoRecord) -> Part:

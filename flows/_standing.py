@@ -10,7 +10,7 @@ from flows._study import Study
 from flows._withdrawals import withdrawn_videos
 from schema.answer_rows import annotations_from_rows, annotators_from_rows, known_answers_from_rows, tasks_from_rows
 from schema.arrow import ANNOTATIONS, ANNOTATORS, KNOWN_ANSWERS, TASKS
-from schema.questions import Annotator, KnownAnswer, QuestionKind, Role
+from schema.questions import Annotator, KnownAnswer, QuestionKind, Role, expert_ids
 from schema.records import Annotation, ReviewTask
 
 RECENT_ANSWERS = 500
@@ -51,11 +51,6 @@ class Standing:
 def active_annotators(annotators: dict[str, Annotator]) -> list[Annotator]:
     """Return those who answer the ordinary questions."""
     return [one for one in annotators.values() if one.active and one.role is Role.ANNOTATOR]
-
-
-def expert_ids(annotators: dict[str, Annotator]) -> frozenset[str]:
-    """Return those whose newest answer decides, also where they no longer answer."""
-    return frozenset(one.annotator_id for one in annotators.values() if one.role is Role.EXPERT)
 
 
 def newest_tasks(tasks: Iterable[ReviewTask]) -> list[ReviewTask]:

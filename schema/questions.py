@@ -1,5 +1,6 @@
 """What people are asked on the review server: verdicts, hidden known items, blind and audit windows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -83,6 +84,11 @@ class Annotator:
     active: bool
     added_ns: int
     """Unix time in ns; of an annotator's several rows the newest counts."""
+
+
+def expert_ids(annotators: Mapping[str, Annotator]) -> frozenset[str]:
+    """Return those whose newest answer decides, also where they no longer answer."""
+    return frozenset(one.annotator_id for one in annotators.values() if one.role is Role.EXPERT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

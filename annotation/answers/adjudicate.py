@@ -7,7 +7,8 @@ from functools import lru_cache
 from itertools import groupby
 
 from annotation.answers.consensus import Settled, settle
-from annotation.answers.opinions import NO_GESTURE, WINDOW, age_key
+from annotation.answers.opinions import NO_GESTURE, WINDOW
+from annotation.answers.revisions import age_key
 from annotation.describe import describe
 from schema.errors import DamagedTableError, DropReason, ItemError
 from schema.matching import box_iou

@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from annotation.answers.dawid_skene import FINDS, KEEPS, REFUSES, SEES, Answers, Fit, Ints, Priors, fit
-from annotation.answers.opinions import NO_GESTURE, UNCLASSIFIED, Item, Opinion, age_key, items_of, outcome_of
+from annotation.answers.opinions import NO_GESTURE, UNCLASSIFIED, Item, Opinion, items_of, outcome_of
+from annotation.answers.revisions import age_key
 from schema.questions import KnownAnswer
 from schema.records import Annotation, ReviewTask
 from schema.taxonomy import Taxonomy

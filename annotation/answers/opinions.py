@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 
+from annotation.answers.revisions import age_key, standing_answers
 from annotation.answers.windows import MarkedBy, group_marks, make_item_id
 from schema.questions import Mark, QuestionKind
 from schema.records import Annotation, ReviewTask, Verdict
@@ -77,20 +78,7 @@ def count_answers(annotations: Iterable[Annotation], *, taxonomy: Taxonomy) -> l
     instant are told apart by their id, so that the result does not depend on the order of the rows. Answers in another
     taxonomy don't count, nor do those whose author is in doubt (``flag``).
     """
-    revisions: dict[tuple[str, int | None], Annotation] = {}
-    for annotation in sorted(annotations, key=age_key):
-        if annotation.taxonomy == taxonomy.name:
-            revisions[annotation.annotator_id, annotation.answer_number] = annotation
-    newest: dict[str, Annotation] = {}
-    for annotation in sorted(revisions.values(), key=age_key):
-        if not annotation.deleted and not annotation.flag:
-            newest[annotation.annotator_id] = annotation
-    return sorted(newest.values(), key=age_key)
-
-
-def age_key(annotation: Annotation) -> tuple[int, str]:
-    """Order answers by age."""
-    return annotation.answered_ns, annotation.annotation_id
+    return standing_answers(a for a in annotations if a.taxonomy == taxonomy.name)
 
 
 def items_of(

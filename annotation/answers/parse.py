@@ -15,6 +15,7 @@ from annotation.answers.answer_fields import (
     texts_of,
 )
 from annotation.answers.claims import contradiction_of
+from annotation.answers.revisions import age_key
 from annotation.answers.verdicts import judgement_of
 from schema.errors import ItemError
 from schema.privacy import make_annotator_id
@@ -155,7 +156,7 @@ def missing_answers(
         number = annotation.answer_number
         if number is None or annotation.annotation_id != make_annotation_id(server_id, number, annotation.answered_ns):
             continue
-        if number not in newest or _age(annotation) > _age(newest[number]):
+        if number not in newest or age_key(annotation) > age_key(newest[number]):
             newest[number] = annotation
     for number, annotation in sorted(newest.items()):
         is_gone = number not in present
@@ -163,7 +164,3 @@ def missing_answers(
             revised_ns = max(deleted_ns, annotation.answered_ns + 1)
             revision = make_annotation_id(server_id, number, revised_ns)
             yield replace(annotation, annotation_id=revision, answered_ns=revised_ns, deleted=is_gone)
-
-
-def _age(annotation: Annotation) -> tuple[int, str]:
-    return annotation.answered_ns, annotation.annotation_id

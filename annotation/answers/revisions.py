@@ -13,14 +13,15 @@ def standing_answers(annotations: Iterable[Annotation]) -> list[Annotation]:
     doubt (``flag``) don't count: they would be held against somebody who may not have given them.
     """
     revisions: dict[tuple[str, str, int | None], Annotation] = {}
-    for annotation in sorted(annotations, key=_age_key):
+    for annotation in sorted(annotations, key=age_key):
         revisions[annotation.candidate_id, annotation.annotator_id, annotation.answer_number] = annotation
     standing: dict[tuple[str, str], Annotation] = {}
-    for annotation in sorted(revisions.values(), key=_age_key):
+    for annotation in sorted(revisions.values(), key=age_key):
         if not annotation.deleted and not annotation.flag:
             standing[annotation.candidate_id, annotation.annotator_id] = annotation
-    return sorted(standing.values(), key=_age_key)
+    return sorted(standing.values(), key=age_key)
 
 
-def _age_key(annotation: Annotation) -> tuple[int, str]:
+def age_key(annotation: Annotation) -> tuple[int, str]:
+    """Order answers by age; two of the same instant are told apart by their id."""
     return annotation.answered_ns, annotation.annotation_id

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from annotation.answers.opinions import NO_GESTURE, age_key, outcome_of
+from annotation.answers.opinions import NO_GESTURE, outcome_of
+from annotation.answers.revisions import age_key
 from schema.questions import QuestionKind
 from schema.records import Annotation, Verdict
 from schema.taxonomy import Taxonomy

@@ -91,6 +91,10 @@ def test_an_open_question_follows_its_candidate_and_an_answered_one_stays(
     study: Study, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answered, open_task = asked(study)[1], asked(study)[2]
+    with review_client(study) as (server, client):
+        account = ensure_scripted_accounts(server, count=2)[1]
+        client.annotate(answered.task_number, answer_result(Verdict.ACCEPT), account=account)
+    pull(study)
     today = current_candidates(study, study_videos(study))
 
     def moved(*_: object) -> list[object]:
