@@ -35,8 +35,8 @@ from media.frames import VideoFrame, decode_frames, read_frame_times
 from media.sample import sample_clip_path
 from perception.backends.loading import load_back_end
 from perception.keypoints import KEYPOINT_ESTIMATORS, BoxedFrame
-from perception.layouts import MediapipePoints, from_mediapipe
 from perception.smoothing import SmoothingConfig, smooth_points
+from schema.layouts import MediapipePoints, from_mediapipe
 from schema.matching import Box
 from schema.records import PART_SLICES, Part, VideoId
 

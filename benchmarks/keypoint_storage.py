@@ -33,11 +33,11 @@ from media.frames import decode_frames, read_frame_times
 from media.sample import sample_clip_path
 from perception.backends.mediapipe.keypoints import MediapipeKeypointEstimator, MediapipeKeypointsConfig
 from perception.keypoints import BoxedFrame
-from perception.layouts import parts_seen_of
 from schema.arrow import KEYPOINTS
 from schema.columns import FIXED_POINT_PER_PIXEL, SCORE_STEPS
 from schema.files import writer_options
 from schema.keypoint_columns import keypoint_arrays
+from schema.layouts import parts_seen_of
 from schema.records import KEYPOINT_COUNT, KeypointSequence, VideoId
 from schema.rows import keypoints_from_rows, keypoints_to_rows
 

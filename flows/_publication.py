@@ -21,8 +21,8 @@ from flows._videos import kept_tracks_of, read_video_part
 from flows._withdrawals import withdrawn_videos
 from releases.build import ReleaseConfig, ReleaseInputs, build_release
 from releases.build import is_current as release_is_current
-from releases.privacy import ForbiddenStrings
-from releases.splits import read_splits_lock
+from releases.privacy.linter import ForbiddenStrings
+from releases.splits.assign import read_splits_lock
 from schema.answer_rows import annotations_from_rows, known_answers_from_rows, tasks_from_rows
 from schema.arrow import ANNOTATIONS, KEYPOINTS, KNOWN_ANSWERS, PLAYERS, SOURCES, TASKS, TRACKS
 from schema.errors import DropReason, InvalidReleaseError, UsageError

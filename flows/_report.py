@@ -99,7 +99,7 @@ def tell_explanation(study: Study, key: str, *, as_json: bool) -> None:
 
 def tell_validation(folder: Path, *, as_json: bool) -> bool:
     """Print what is wrong with a release; tells whether nothing is."""
-    from releases.validate import validate_release
+    from releases.validation.validate import validate_release
 
     findings = validate_release(folder)
     if as_json:

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from releases import reader
-from releases.card import card_text, changelog_text, citation_text
 from releases.config import ReleaseConfig
-from releases.contents import write_contents
+from releases.documents.card import card_text, changelog_text, citation_text
+from releases.documents.licences import licence_of, licence_text
 from releases.facts import ReleaseFacts
 from releases.inputs import ReleaseInputs
-from releases.licences import licence_of, licence_text
-from releases.privacy import check_leaks, words_of
-from releases.splits import splits_lock_text
-from releases.tables import SCHEMA_VERSION, SEGMENTS, TABLES, VIDEOS, VOTES
+from releases.privacy.linter import check_leaks, words_of
+from releases.splits.assign import splits_lock_text
+from releases.tables.columns import SCHEMA_VERSION, SEGMENTS, TABLES, VIDEOS, VOTES
+from releases.tables.write import write_contents
 from schema.arrow import KEYPOINTS
 from schema.errors import ConfigError, InvalidReleaseError, StoreFullError
 from schema.taxonomy import EVIDENCE, Taxonomy

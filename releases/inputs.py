@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pyarrow as pa
 
-from releases.privacy import ForbiddenStrings
+from releases.privacy.linter import ForbiddenStrings
 from schema.taxonomy import Taxonomy
 
 
@@ -17,6 +18,39 @@ class MatchOutcome:
     """``win`` or ``loss``."""
     licence: str = ""
     """Licence of the results that told it; empty where they carry none, or a person told it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectAttributes:
+    """What the study's players file declares of one person."""
+
+    sex: str = ""
+    """``f``, ``m`` or empty."""
+    birth_year: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewritten:
+    """What a language model made of a segment's fields."""
+
+    text: str = ""
+    """Its sentences; empty where they were refused, or there was no answer."""
+    refused: bool = False
+    """There was an answer, and it said more than the fields."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImportedInputs:
+    """Imported data sets that enter the release beside the study's own segments."""
+
+    segments: pa.Table
+    """Rows of ``schema.imported.IMPORTED_SEGMENTS``."""
+    videos: pa.Table
+    """Rows of ``schema.imported.IMPORTED_VIDEOS``."""
+    keypoints_of: Callable[[str], pa.Table]
+    """Gives the rows of ``schema.arrow.KEYPOINTS`` of an imported video."""
+    licences: Mapping[str, str]
+    """Licence of each data set by its name, as the person who imported it said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -42,9 +76,26 @@ class ReleaseInputs:
     """What the stages before left out, by reason; told in the card."""
     input_digests: Mapping[str, str] = field(default_factory=dict)
     """Digest of each input by name; written into the manifest. Never a media file's own sha256."""
-    linked_videos: Sequence[tuple[str, str]] = ()
-    """Pairs of videos that are copies of one recording or show one event: they share a side."""
+    copies: Sequence[tuple[str, str]] = ()
+    """Pairs of videos that are copies of one recording, the poorer one first: they share a side."""
+    events: Sequence[tuple[str, str]] = ()
+    """Pairs of videos that show one event, such as a joint conference: they share a side."""
+    match_of: Mapping[str, str] = field(default_factory=dict)
+    """The match before each press conference, by video id; videos of both its players have the same one."""
+    fixed_splits: Mapping[str, str] = field(default_factory=dict)
+    """Splits of subjects that the study itself lists (``release.splits.lists``, ``leave_out``)."""
+    subject_attributes: Mapping[str, SubjectAttributes] = field(default_factory=dict)
+    """What is declared of the people, by subject id."""
+    person_descriptions: Mapping[str, str] = field(default_factory=dict)
+    """Sentences that reviewers wrote, by segment id."""
+    rewrite: Callable[[Mapping[str, Any]], Rewritten] | None = None
+    """Asks a language model to word a row of *segments*; None: nobody is asked."""
+    links: Mapping[str, str] = field(default_factory=dict)
+    """Public link of each video, by video id; read only where ``release.gated_links`` is set."""
+    imported: ImportedInputs | None = None
+    withdrawn_segments: int = 0
+    """Segments of earlier releases that were withdrawn since."""
     earlier_splits: Mapping[str, str] = field(default_factory=dict)
-    """Splits of subjects in earlier releases (``releases.splits.read_splits_lock``)."""
+    """Splits of subjects in earlier releases; they never change (``releases.splits.assign.read_splits_lock``)."""
     earlier_changelog: str = ""
     """CHANGELOG.md of the release before."""

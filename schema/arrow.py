@@ -30,6 +30,7 @@ from schema.derived import (
     VISIBILITY,
     keypoint_fields,
 )
+from schema.imported import IMPORTED_KEYPOINTS, IMPORTED_SEGMENTS, IMPORTED_SOURCES, IMPORTED_VIDEOS, IMPORTS
 from schema.recorded import (
     ANNOTATIONS,
     ANNOTATORS,
@@ -62,6 +63,11 @@ __all__ = [
     "FIXED_POINT_PER_PIXEL",
     "FRAMES",
     "IDENTITIES",
+    "IMPORTED_KEYPOINTS",
+    "IMPORTED_SEGMENTS",
+    "IMPORTED_SOURCES",
+    "IMPORTED_VIDEOS",
+    "IMPORTS",
     "KEYPOINTS",
     "KNOWN_ANSWERS",
     "LISTINGS",
@@ -116,6 +122,10 @@ TABLES: dict[str, TableSpec] = {
         ANNOTATORS,
         PLAYER_QUESTIONS,
         PLAYER_ANSWERS,
+        IMPORTS,
+        IMPORTED_SOURCES,
+        IMPORTED_VIDEOS,
+        IMPORTED_SEGMENTS,
         RUNS,
         FRAMES,
         SHOTS,
@@ -128,5 +138,6 @@ TABLES: dict[str, TableSpec] = {
         PROXIES,
         CANDIDATES,
         SEGMENTS,
+        IMPORTED_KEYPOINTS,
     )
 }

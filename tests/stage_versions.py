@@ -72,7 +72,7 @@ STAGE_CODE: dict[str, tuple[str, ...]] = {
     "keypoints": (
         "perception/interpolation.py",
         "perception/keypoints.py",
-        "perception/layouts.py",
+        "schema/layouts.py",
         "perception/backends/mediapipe",
         "perception/backends/mmpose",
         "perception/backends/synthetic.py",
@@ -193,10 +193,19 @@ NO_STAGE: dict[str, str] = {
     "proposals/audit.py": "chooses what is asked",
     "proposals/flags.py": "flags that people look at in previews, in no derived table",
     "proposals/select.py": "the order in which people are asked",
-    "releases/checks.py": "looks at releases",
-    "releases/validate.py": "looks at releases",
+    "releases/diff.py": "looks at releases",
+    "releases/errata.py": "a record beside the releases",
+    "releases/exports": "looks at releases",
+    "releases/hub.py": "sends a release elsewhere",
+    "releases/imports": "the imported tables are recorded",
+    "releases/validation": "looks at releases",
 }
-"""Files of the stages' packages that decide nothing of a derived table, and why."""
+"""Files and folders of the stages' packages that decide nothing of a derived table, and why."""
+
+
+def decides_nothing(path: str) -> bool:
+    """Tell whether a file, or a folder that holds it, is listed in ``NO_STAGE``."""
+    return any(path == entry or path.startswith(f"{entry}/") for entry in NO_STAGE)
 
 
 def stage_files(stage: str) -> set[str]:
@@ -224,7 +233,7 @@ def _expanded(entry: str) -> Iterator[tuple[str, str]]:
     files = sorted((ROOT / path).rglob("*.py")) if (ROOT / path).is_dir() else [ROOT / path]
     for file in files:
         relative = file.relative_to(ROOT).as_posix()
-        if relative not in NO_STAGE:
+        if not decides_nothing(relative):
             yield relative, name
 
 

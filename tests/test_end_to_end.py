@@ -15,7 +15,7 @@ from PIL import Image
 from annotation.studio import service
 from flows._publication import study_releases
 from flows._study import Study, open_study
-from releases.validate import validate_release
+from releases.validation.validate import validate_release
 from schema.answer_rows import annotations_from_rows, tasks_from_rows
 from schema.arrow import ANNOTATIONS, TASKS
 from tests.review_page import playing_page, send_by_keyboard

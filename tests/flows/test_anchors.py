@@ -24,7 +24,7 @@ from flows._study import Study, open_study
 from flows._videos import read_video_part
 from media.clips import write_clip
 from proposals.propose import propose_candidates
-from releases.validate import validate_release
+from releases.validation.validate import validate_release
 from schema.answer_rows import annotations_to_rows, tasks_from_rows, tasks_to_rows
 from schema.arrow import ANNOTATIONS, CANDIDATES, KEYPOINTS, TASKS, TRACKS
 from schema.errors import DropReason, UsageError

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from releases.build import build_release, checksums_text
 from releases.config import ReleaseConfig
 from releases.inputs import ReleaseInputs
-from releases.privacy import ForbiddenStrings
+from releases.privacy.linter import ForbiddenStrings
 from schema.answer_rows import annotations_to_rows
 from schema.records import Part, VerifiedSegment
 from schema.rows import keypoints_to_rows, segments_to_rows, videos_to_rows

@@ -15,11 +15,11 @@ import pytest
 from releases import contents
 from releases.build import build_release, is_current
 from releases.config import ReleaseConfig
-from releases.licences import LICENCES
-from releases.privacy import ForbiddenStrings
-from releases.splits import read_splits_lock
-from releases.tables import SEGMENTS, VIDEOS, VOTES
-from releases.validate import validate_release
+from releases.documents.licences import LICENCES
+from releases.privacy.linter import ForbiddenStrings
+from releases.splits.assign import read_splits_lock
+from releases.tables.columns import SEGMENTS, VIDEOS, VOTES
+from releases.validation.validate import validate_release
 from schema.errors import ConfigError, DamagedTableError, InvalidReleaseError, StoreFullError
 from schema.rows import segments_to_rows, videos_to_rows
 from tests.factories import make_span, make_video

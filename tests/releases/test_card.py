@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from releases.card import classes_hurt_by_profile, read_header, table_under
+from releases.documents.card import classes_hurt_by_profile, read_header, table_under
 from schema.taxonomy import load_taxonomy
 from tests.releases.release_data import CONFIG, build, make_inputs, segments_of
 

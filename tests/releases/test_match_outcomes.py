@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from releases.documents.licences import outcome_licence_line
 from releases.inputs import MatchOutcome
-from releases.licences import outcome_licence_line
-from releases.validate import validate_release
+from releases.validation.validate import validate_release
 from tests.releases.release_data import build, files_of, make_inputs, read, resign, video
 
 LICENCE = "CC BY-NC-SA 4.0"

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from releases.privacy import ForbiddenStrings, check_leaks, find_leaks
+from releases.privacy.linter import ForbiddenStrings, check_leaks, find_leaks
 from schema.errors import InvalidReleaseError
 
 FORBIDDEN = ForbiddenStrings(

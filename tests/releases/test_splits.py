@@ -8,15 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from releases.config import ReleaseConfig
-from releases.selection import select_segments
-from releases.splits import (
-    SPLITS,
-    SplitsConfig,
-    assign_splits,
-    read_splits_lock,
-    recordings_of,
-    splits_lock_text,
-)
+from releases.splits.assign import assign_splits, read_splits_lock, recordings_of, splits_lock_text
+from releases.splits.config import SPLITS, SplitsConfig
+from releases.tables.selection import select_segments
 from schema.errors import ConfigError, InvalidReleaseError
 from tests.releases.release_data import make_inputs, subject, video
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from releases.privacy import ForbiddenStrings
-from releases.validate import validate_release
+from releases.privacy.linter import ForbiddenStrings
+from releases.validation.validate import validate_release
 from schema.errors import InvalidReleaseError
 from tests.releases.release_data import files_of, resign, subject
 

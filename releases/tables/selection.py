@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from releases.config import ReleaseConfig
 from releases.inputs import ReleaseInputs
-from releases.splits import SPLITS, assign_splits, recordings_of
+from releases.splits.assign import assign_splits, recordings_of
+from releases.splits.config import SPLITS
 from schema.arrow import ANNOTATIONS, SEGMENTS, VIDEOS, TableSpec
 from schema.errors import DamagedTableError, DropReason, InvalidReleaseError
 from schema.taxonomy import Taxonomy
@@ -116,7 +117,7 @@ def select_votes(
     ``all_segments`` tells the questions whose segment was left out from those that led to none.
 
     Returns:
-        Rows of ``releases.tables.VOTES`` by split, question, annotator and revision; and the counts left out.
+        Rows of ``releases.tables.columns.VOTES`` by split, question, annotator and revision; and the counts left out.
     """
     check_columns(annotations, ANNOTATIONS)
     answers: dict[str, Row] = {row["annotation_id"]: row for row in annotations.to_pylist()}

@@ -14,8 +14,14 @@ import pyarrow as pa
 import yaml
 
 from releases.build import FORMAT, file_sha256, release_files
-from releases.card import CLASSES_HEADING, HOLDS_HEADING, read_header, table_under
-from releases.checks import (
+from releases.documents.card import CLASSES_HEADING, HOLDS_HEADING, read_header, table_under
+from releases.documents.licences import LICENCES, outcome_licence_line
+from releases.privacy.linter import ForbiddenStrings, Leak, find_leaks
+from releases.reader import open_release
+from releases.splits.assign import read_splits_lock
+from releases.splits.config import SPLITS
+from releases.tables.columns import SCHEMA_VERSION, TABLES
+from releases.validation.checks import (
     Finding,
     SplitContents,
     check_joins,
@@ -27,11 +33,6 @@ from releases.checks import (
     read_split,
     shards_in,
 )
-from releases.licences import LICENCES, outcome_licence_line
-from releases.privacy import ForbiddenStrings, Leak, find_leaks
-from releases.reader import open_release
-from releases.splits import SPLITS, read_splits_lock
-from releases.tables import SCHEMA_VERSION, TABLES
 from schema.errors import InvalidReleaseError
 
 __all__ = ["Finding", "validate_release"]

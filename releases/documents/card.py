@@ -6,10 +6,10 @@ from collections.abc import Mapping
 import yaml
 
 from releases.config import ReleaseConfig
+from releases.documents.licences import licence_of, outcome_licence_line
 from releases.facts import ReleaseFacts
-from releases.licences import licence_of, outcome_licence_line
-from releases.splits import SPLITS
-from releases.tables import TABLES
+from releases.splits.config import SPLITS
+from releases.tables.columns import TABLES
 from schema.taxonomy import GestureClass, Taxonomy
 
 RARE_CLASS_SEGMENTS = 10

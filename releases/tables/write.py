@@ -9,11 +9,11 @@ import pyarrow as pa
 from releases.config import ReleaseConfig
 from releases.facts import ReleaseFacts, SplitFacts, count_classes, count_split
 from releases.inputs import ReleaseInputs
-from releases.linking import link_segments
-from releases.selection import Row, Selection, select_segments, select_votes, with_class
-from releases.shards import ShardWriter
-from releases.splits import SPLITS
-from releases.tables import INT16_PIXELS, TABLES, schema_of
+from releases.splits.config import SPLITS
+from releases.tables.columns import INT16_PIXELS, TABLES, schema_of
+from releases.tables.linking import link_segments
+from releases.tables.selection import Row, Selection, select_segments, select_votes, with_class
+from releases.tables.shards import ShardWriter
 from schema.arrow import KEYPOINTS
 from schema.errors import DamagedTableError, DropReason, InvalidReleaseError
 from schema.rows import WIDE_KEYPOINTS_SCHEMA

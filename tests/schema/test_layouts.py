@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perception.layouts import (
+from schema.layouts import (
     COCO17,
     FACE_FROM_MESH,
     IMIGUE22,

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from releases.config import Profile
 from releases.facts import Row, count_classes, count_split
-from releases.linking import longest_interval_ns
-from releases.tables import TABLES, schema_of
+from releases.tables.columns import TABLES, schema_of
+from releases.tables.linking import longest_interval_ns
 from schema.timespan import NS_PER_SECOND
 
 ROW_GROUP_BYTES = 100 * 2**20

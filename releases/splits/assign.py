@@ -2,41 +2,15 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from schema.errors import ConfigError, InvalidReleaseError
+from releases.splits.config import SPLITS, SplitsConfig
+from schema.errors import InvalidReleaseError
 
-SPLITS = ("train", "val", "test")
-"""The splits in the order in which tables and cards list them."""
 _FILL_ORDER = ("train", "test", "val")
 """Which split is served first among equally empty ones: with two subjects there is something to train and to test."""
 _LOCK_LINE = re.compile(r"(?P<subject_id>s[0-9a-f]+) (?P<split>train|val|test)")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SplitsConfig:
-    """What share of the segments each split should get; subjects are never divided to meet it."""
-
-    train_share: float = 0.7
-    """Wanted share of the segments in train, above 0."""
-    val_share: float = 0.15
-    """Wanted share in val; 0 makes no val split."""
-    test_share: float = 0.15
-    """Wanted share in test; 0 makes no test split."""
-
-    def __post_init__(self) -> None:
-        """Refuse shares that are negative or do not add up to 1 (``ConfigError``)."""
-        shares = self.shares
-        if min(shares.values()) < 0 or self.train_share == 0 or abs(sum(shares.values()) - 1) > 1e-6:
-            told = ", ".join(f"{name} {share}" for name, share in shares.items())
-            raise ConfigError(f"release.splits: shares must add up to 1 with a train share above 0, got {told}")
-
-    @property
-    def shares(self) -> dict[str, float]:
-        """Return the wanted shares by split."""
-        return {"train": self.train_share, "val": self.val_share, "test": self.test_share}
 
 
 def assign_splits(

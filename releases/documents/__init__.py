@@ -1,0 +1,1 @@
+"""The documents of a release: card, Croissant, statistics, licence, citation."""

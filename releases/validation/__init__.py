@@ -1,0 +1,1 @@
+"""Checking a release as an outsider would."""
