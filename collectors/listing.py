@@ -1,6 +1,6 @@
 """What a channel, playlist, search or feed holds, compared with what it held before: only the difference is news."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -123,6 +123,7 @@ def list_source(
     state: State,
     read_all: bool,
     pseudonym_key: bytes,
+    withdrawn: Collection[str] = (),
 ) -> Listing:
     """List an origin: to its end, or up to the first page of known items.
 
@@ -136,8 +137,11 @@ def list_source(
         state: What the lister said at the last visit.
         read_all: Whether to read to the end: that finds edited titles and what vanished.
         pseudonym_key: The study's key, for the items' ids.
+        withdrawn: Items that are never told of: they count as known.
     """
-    reading = _Reading(origin, known, pseudonym_key, read_all=read_all or origin.kind in ("search", "feed"))
+    reading = _Reading(
+        origin, known, pseudonym_key, read_all=read_all or origin.kind in ("search", "feed"), withdrawn=withdrawn
+    )
     pages: Pages | None = None
     try:
         with lister.open(origin, state={} if read_all else state) as pages:
@@ -158,12 +162,19 @@ class _Reading:
     """One visit in progress."""
 
     def __init__(
-        self, origin: Origin, known: Mapping[SourceId, Known], pseudonym_key: bytes, *, read_all: bool
+        self,
+        origin: Origin,
+        known: Mapping[SourceId, Known],
+        pseudonym_key: bytes,
+        *,
+        read_all: bool,
+        withdrawn: Collection[str],
     ) -> None:
         self.is_full = True
         self._origin = origin
         self._known = known
         self._key = pseudonym_key
+        self._withdrawn = withdrawn
         self._read_all = read_all
         self._growth: int | None = None
         self._is_cut = False
@@ -224,6 +235,8 @@ class _Reading:
         if len(self._seen) >= MOST_ITEMS:
             raise ItemError(DropReason.UNSUPPORTED, f"the listing has more than {MOST_ITEMS} items")
         self._seen.add(source_id)
+        if source_id in self._withdrawn:
+            return False
         before = self._known.get(source_id)
         if before is None:
             self._news.append(News(event=Event.NEW, source_id=source_id, item=item))

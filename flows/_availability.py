@@ -11,7 +11,8 @@ from flows._collection import Campaign
 from flows._leases import lease
 from flows._outcome import Failure, Outcome, record_run
 from flows._study import Study
-from flows._withdrawals import withdraw, withdrawn_videos
+from flows._withdraw import withdraw_by_policy
+from flows._withdrawals import withdrawn_videos
 from schema.arrow import AVAILABILITY, SOURCES
 from schema.errors import DropReason, ItemError, PutOffError, RunError
 from schema.records import Dropped, SourceId
@@ -67,10 +68,11 @@ def _apply_policy(study: Study) -> list[str]:
         return []
     if study.config.collect.on_vanished == "keep_features":
         return [f"{len(vanished)} videos are no longer public, and stay in the study"]
-    gone = withdraw(study, vanished_videos(study, answers=ANSWERS_TO_WITHDRAW), cause="vanished")
+    gone, told = withdraw_by_policy(study, vanished_videos(study, answers=ANSWERS_TO_WITHDRAW), cause="vanished")
     notes = [f"{len(gone)} videos withdrawn"] if gone else []
     waiting = len(vanished - set(gone))
-    return [*notes, f"{waiting} videos are withdrawn once another recheck finds them gone"] if waiting else notes
+    notes += [f"{waiting} videos are withdrawn once another recheck finds them gone"] if waiting else []
+    return [*notes, *told]
 
 
 def vanished_videos(study: Study, *, answers: int = 1) -> set[str]:
@@ -120,7 +122,9 @@ def _check_batch(campaign: Campaign, entries: list[tuple[SourceEntry, str]], out
             row = _check(campaign, entry, video_id, outcome)
             rows += [row] if row else []
     finally:
-        campaign.study.store.append(AVAILABILITY, table_of(AVAILABILITY, rows))
+        gone = withdrawn_videos(campaign.study)  # also meanwhile, by another process
+        kept = [row for row in rows if row["video_id"] not in gone]
+        campaign.study.store.append(AVAILABILITY, table_of(AVAILABILITY, kept))
     return Counter(row["state"] for row in rows)
 
 

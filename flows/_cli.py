@@ -175,6 +175,90 @@ def publish(study: StudyArgument) -> None:
     _run(study, "publish")
 
 
+@app.command("import")
+def import_(
+    format_name: Annotated[str, typer.Argument(metavar="FORMAT", help="miga, smg, ma52, pyskl or label-studio.")],
+    path: Annotated[
+        Path, typer.Argument(metavar="PATH", parser=local_folder, help="The data set's folder, or a file.")
+    ],
+    *,
+    study: Annotated[
+        Path, typer.Option("--into", metavar="STUDY", parser=local_folder, help="The study that takes it.")
+    ],
+    name: Annotated[str, typer.Option(help="What to call the data set; the format's name if not given.")] = "",
+    licence: Annotated[str, typer.Option(metavar="TEXT", help="Under which licence or agreement you have it.")] = "",
+    subjects: Annotated[
+        Path | None, typer.Option(metavar="CSV", help="Who is in which recording: recording,subject[,outcome,split].")
+    ] = None,
+    rate: Annotated[str, typer.Option(metavar="FPS", help="Frames per second, where the files don't tell.")] = "",
+    size: Annotated[str, typer.Option(metavar="WxH", help="Picture size, where the files don't tell.")] = "",
+    layout: Annotated[str, typer.Option(metavar="NAME", help="pyskl, ma52: the keypoint layout.")] = "",
+    labels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="pyskl: lines number,class, or the classes in order.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a data set of others into a study: recordings, labels and keypoints; nothing of it is run."""
+    with told():
+        from flows._import import ImportCall
+        from flows._import_command import run_import
+
+        call = ImportCall(
+            format_name=format_name,
+            path=path,
+            name=name,
+            licence=licence,
+            subjects=subjects,
+            labels=labels,
+            rate=rate,
+            size=size,
+            layout=layout,
+        )
+        status = run_import(opened(study), call, as_json=as_json)
+        if status:
+            raise typer.Exit(status)
+
+
+@app.command("export")
+def export_command(
+    release: Annotated[Path, typer.Argument(metavar="RELEASE", parser=local_folder, help="The release's folder.")],
+    format_name: Annotated[
+        str,
+        typer.Argument(metavar="FORMAT", help="pyskl, activitynet, miga, elan, boris, coco or webdataset."),
+    ],
+    path: Annotated[Path, typer.Argument(metavar="PATH", parser=local_folder, help="A new file or folder.")],
+    *,
+    split: Annotated[str, typer.Option(metavar="NAMES", help="Only these splits, as in train,val.")] = "",
+    layout: Annotated[str, typer.Option(metavar="NAME", help="pyskl: the keypoint layout, such as imigue22.")] = "",
+    xsub: Annotated[bool, typer.Option("--xsub", help="pyskl: call the splits xsub_train and so on.")] = False,
+    every: Annotated[
+        int, typer.Option(metavar="N", help="coco: take every N-th frame of a segment, not 5 of each.")
+    ] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a release's segments in another tool's format."""
+    with told():
+        from flows._export import export
+
+        export(release, format_name, path, split=split, layout=layout, xsub=xsub, every=every, as_json=as_json)
+
+
+@app.command()
+def withdraw(
+    study: StudyArgument,
+    reason: Annotated[str, typer.Option(help="Why, in a few words without a name or a link: it stays for good.")],
+    video: Annotated[str | None, typer.Option(metavar="ID", help="Erase this video and its copies.")] = None,
+    subject: Annotated[str | None, typer.Option(metavar="ID", help="Erase all videos of this person.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase a video, or all videos of a person, for good; a tombstone keeps them from being collected again."""
+    with told():
+        from flows._withdraw import tell_withdrawal, withdraw_on_request
+
+        done = withdraw_on_request(opened(study), video=video, subject=subject, reason=reason)
+        tell_withdrawal(done, as_json=as_json)
+
+
 @app.command()
 def run(study: StudyArgument, tracker: TrackerOption = None, keypoints: KeypointsOption = None) -> None:
     """Collect, perceive, propose and push; picks up where it stopped."""

@@ -97,9 +97,53 @@ def release_validate(
     release: Annotated[Path, typer.Argument(metavar="RELEASE", help="The release's folder.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Check a release as an outsider would: files, keys, counts, spans, splits, privacy."""
+    """Check a release as an outsider would, and tell for which tasks it suffices."""
     with told():
-        from flows._report import tell_validation
+        from flows._release_commands import tell_validation
 
         if not tell_validation(release, as_json=as_json):
             raise typer.Exit(3)
+
+
+@release_app.command("diff")
+def release_diff(
+    before: Annotated[Path, typer.Argument(metavar="BEFORE", help="A release's folder.")],
+    after: Annotated[Path, typer.Argument(metavar="AFTER", help="Another one.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what changed from one release to another: settings, inputs, columns, people, segments."""
+    with told():
+        from flows._release_commands import tell_diff
+
+        tell_diff(before, after, as_json=as_json)
+
+
+@release_app.command("push")
+def release_push(
+    release: Annotated[Path, typer.Argument(metavar="RELEASE", help="The release's folder.")],
+    repository: Annotated[str, typer.Argument(metavar="NAMESPACE/NAME", help="A dataset repository of yours.")],
+    gating: Annotated[
+        str, typer.Option(help="Who gets access: `manual`, those you let in; `auto`, who asks.")
+    ] = "manual",
+    public: Annotated[bool, typer.Option("--public", help="Let everybody see that it is there.")] = False,
+    endpoint: Annotated[str, typer.Option(help="Another Hub than huggingface.co.")] = "https://huggingface.co",
+) -> None:
+    """Send a release to the Hugging Face Hub: private and gated, unless told otherwise."""
+    with told():
+        from flows._release_commands import tell_push
+
+        tell_push(release, repository, gating=gating, public=public, endpoint=endpoint)
+
+
+@release_app.command("stats")
+def release_stats(
+    release: Annotated[Path, typer.Argument(metavar="RELEASE", help="The release's folder.")],
+    output: Annotated[Path | None, typer.Option(help="Folder to write the statistics page into, once more.")] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Show the page in a browser.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what a release holds: classes, durations, people, agreement, seconds of skeleton."""
+    with told():
+        from flows._release_stats import tell_stats
+
+        tell_stats(release, output=output, open_page=open_page, as_json=as_json)

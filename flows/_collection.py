@@ -21,8 +21,8 @@ from flows._listing import ListingNews, known_entries, refresh_listings
 from flows._memory import GOT, Attempt, Memory
 from flows._opt_outs import OptOutList, read_opt_out_list, renewed
 from flows._outcome import Failure, Outcome, record_run
+from flows._refusals import refuse_offer, refused_content
 from flows._study import Study
-from flows._withdrawals import withdrawn_videos
 from media.store import MediaStore
 from schema.arrow import OUTCOMES, SOURCES, VIDEOS
 from schema.errors import DropReason, ItemError, PutOffError, RunError
@@ -122,6 +122,8 @@ class Campaign:
                 attempt = self._memory.attempts.get(entry.source_id)
                 if attempt is not None and (attempt.outcome == GOT or attempt.outcome in PASSED_OVER):
                     continue
+                if entry.source_id in self._memory.withdrawn:
+                    continue
                 verdict = self._verdict(entry)
                 if verdict is None:
                     continue
@@ -173,11 +175,14 @@ class Campaign:
                 return outcome
             finally:
                 self.quota.end(outcome.byte_count, got=outcome.rows > 0)
-            record_run(self.study, outcome, key=entry.source_id, started_ns=started_ns)
+            if not any(lost.reason is DropReason.WITHDRAWN for lost in outcome.dropped):
+                record_run(self.study, outcome, key=entry.source_id, started_ns=started_ns)
         return outcome
 
     def _is_due(self, entry: SourceEntry, now_ns: int) -> bool:
         attempt = self._memory.attempts.get(entry.source_id)
+        if entry.source_id in self._memory.withdrawn:
+            return False
         if attempt is None:
             return True
         if attempt.outcome == GOT:
@@ -226,6 +231,9 @@ class Campaign:
             )
             if not isinstance(found, Fetched):
                 self._report(site, found if isinstance(found, Missed) else None)
+        refusal = refused_content(self.study, found) if isinstance(found, Fetched) else None
+        if refusal and isinstance(found, Fetched):
+            found = Missed.of(entry, refusal, byte_count=found.received_bytes)
         if isinstance(found, Missed):
             self._record_missed(entry, found, outcome)
         else:
@@ -253,8 +261,7 @@ class Campaign:
         forbidden = self._opt_outs.forbids(entry, offer.facts, platform=offer.platform, native_id=offer.native_id)
         if forbidden:
             raise ItemError(DropReason.OPTED_OUT, forbidden)
-        if make_video_id(self.study.key, offer.platform, offer.native_id) in withdrawn_videos(self.study):
-            raise ItemError(DropReason.WITHDRAWN, "the study has withdrawn this video")
+        refuse_offer(self.study, entry, offer)
         verdict = passed_over(offer.facts, entry.filters)
         if verdict is not None:
             raise ItemError(*verdict)
@@ -267,12 +274,14 @@ class Campaign:
     def _record_missed(self, entry: SourceEntry, missed: Missed, outcome: Outcome) -> None:
         lost = missed.dropped
         at_ns = self.clock.now_ns()
+        outcome.dropped.append(lost)
+        outcome.byte_count += missed.byte_count or 0
+        if lost.reason is DropReason.WITHDRAWN:  # its tombstone remembers the source, and nothing else may
+            return
         row = self._outcome_row(
             entry, outcome=lost.reason, detail=lost.detail, at_ns=at_ns, missed=missed, byte_count=missed.byte_count
         )
         self.study.store.append(OUTCOMES, table_of(OUTCOMES, [row]))
-        outcome.dropped.append(lost)
-        outcome.byte_count += missed.byte_count or 0
 
     def _record_found(self, found: Fetched | AlreadyHeld, outcome: Outcome) -> None:
         """Keep the file and write the rows of one source; a copy of what the study holds is a duplicate."""

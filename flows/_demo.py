@@ -205,7 +205,7 @@ def _tell_release(study: Study) -> None:
     if not study_releases(study):
         typer.echo("\nno release: nobody agreed on a micro-gesture")
         return
-    from flows._report import tell_validation
+    from flows._release_commands import tell_validation
 
     folder = _shown(newest_release(study))
     typer.echo(f"\nrelease      {folder}")

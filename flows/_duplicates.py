@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import pyarrow as pa
 
-from collectors.duplicates import COPY, Duplicate, Movement, choose_duplicates, find_copies
+from collectors.duplicates import COPY, CopyLink, Duplicate, Movement, choose_duplicates, find_copies
 from collectors.fingerprints import (
     GRID,
     RATE_HZ,
@@ -24,6 +24,8 @@ from flows._perception import write_part
 from flows._plan import disposed_videos, is_current, study_video, study_videos
 from flows._stages import Part, duplicates_part, fingerprint_part
 from flows._study import Study, open_study
+from flows._withdrawals import COPY as COPY_OF_WITHDRAWN
+from flows._withdrawals import begin, tombstones, withdrawn_fingerprints
 from media.samples import sample_brightness
 from media.store import MediaStore
 from schema.arrow import DUPLICATES, FINGERPRINTS, IDENTITIES, OUTCOMES, SOURCES, TableSpec
@@ -116,8 +118,9 @@ def has_current_duplicates(study: Study) -> bool:
     """
     if to_fingerprint(study):
         return False
+    sealed = sum(stone.fingerprint is not None for stone in tombstones(study).values())
     return is_current(study, current_part(study)) or (
-        len(_fingerprinted(study)) < 2 and not study.store.parts(DUPLICATES)
+        len(_fingerprinted(study)) + sealed < 2 and not study.store.parts(DUPLICATES)
     )
 
 
@@ -133,18 +136,28 @@ def current_part(study: Study) -> Part:
 
 
 def find_study_duplicates(study: Study) -> Outcome:
-    """Make the study's part *duplicates* unless it is current: copies by fingerprint, events by identity."""
+    """Make the study's part *duplicates* unless it is current: copies by fingerprint, events by identity.
+
+    Copies of videos that were withdrawn before get a tombstone, and ``flows._withdraw`` erases them.
+    """
     outcome = Outcome(stage="duplicates")
+    while again := _find_duplicates(study, outcome):
+        begin(study, again, cause=COPY_OF_WITHDRAWN)
+        outcome.notes.append(f"{len(again)} videos are copies of withdrawn ones, and are withdrawn, too")
+    return outcome
+
+
+def _find_duplicates(study: Study, outcome: Outcome) -> set[VideoId]:
+    """Make the part, unless videos are copies of withdrawn ones: then it returns these, and makes nothing."""
     started_ns = time.time_ns()
     with waited_lease(study.layout, "duplicates", STUDY_KEY):
         part = current_part(study)
         if is_current(study, part):
-            return outcome
+            return set()
         videos = {video.video_id: video for video in _fingerprinted(study)}
-        copies = find_copies(
-            (_read_fingerprint(study, video) for video in videos.values()),
-            movement_of=lambda video_id: _read_movement(study, videos[video_id]),
-        )
+        copies, again = _copies(study, videos)
+        if again:
+            return again
         found = choose_duplicates(copies, same_events=_same_events(study), videos=videos)
         rows = table_of(DUPLICATES, map(asdict, found))
         write_part(study, part, rows, [])
@@ -152,7 +165,23 @@ def find_study_duplicates(study: Study) -> Outcome:
         outcome.notes += _notes(found)
         _mark_sources(study, {row.video_id for row in found if row.link == COPY})
         record_run(study, outcome, key=STUDY_KEY, started_ns=started_ns)
-    return outcome
+    return set()
+
+
+def _copies(study: Study, videos: dict[VideoId, VideoRecord]) -> tuple[list[CopyLink], set[VideoId]]:
+    """Find the copies among the videos, and those that are copies of withdrawn ones."""
+    gone = withdrawn_fingerprints(study)
+    fingerprints = [_read_fingerprint(study, video) for video in videos.values()]
+    fingerprints += [fingerprint_from_rows(video_id, rows.select(MOTION_COLUMNS)) for video_id, rows in gone.items()]
+
+    def movement_of(video_id: VideoId) -> Movement:
+        if video_id in gone:
+            return movement_from_rows(gone[video_id].select(["movement"]))
+        return _read_movement(study, videos[video_id])
+
+    links = find_copies(fingerprints, movement_of=movement_of)
+    again = {one for link in links for one in (link.first, link.second) if {link.first, link.second} & gone.keys()}
+    return [link for link in links if not {link.first, link.second} & gone.keys()], again - gone.keys()
 
 
 def _mark_sources(study: Study, poorer: set[VideoId]) -> None:

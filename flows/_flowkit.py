@@ -19,6 +19,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows._outcome import Failure, Outcome, record_run
 from flows._report import tell_outcome
 from flows._study import Study, open_study
+from flows._withdraw import finish_begun
 from schema.errors import DropReason, PipelineError, RunError
 from schema.tables import STUDY_KEY
 
@@ -112,9 +113,10 @@ class StageRun(AbstractContextManager["StageRun"]):
         self._started_ns = time.time_ns()
 
     def __enter__(self) -> "StageRun":
-        """Open the study; raises what ``open_study`` raises."""
+        """Open the study, and finish a withdrawal that was begun; raises what ``open_study`` and that raise."""
         try:
             self.study = open_study(self._root)
+            finish_begun(self.study)
         except PipelineError as error:
             self._tell_error(error)
             raise

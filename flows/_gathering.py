@@ -9,7 +9,8 @@ from flows._opt_outs import renewed
 from flows._outcome import Outcome
 from flows._retention import apply_retention
 from flows._study import Study
-from flows._withdrawals import withdraw_opted_out
+from flows._withdraw import withdraw_by_policy
+from flows._withdrawals import opted_out_videos
 
 
 def take_news(campaign: Campaign, *, full: bool = False) -> Outcome:
@@ -31,8 +32,10 @@ def _apply_opt_outs(campaign: Campaign) -> list[str]:
     if opt_outs.names_players:
         outcome, people = identified_people(study)
         notes += outcome.notes
-    withdrawn = withdraw_opted_out(study, opt_outs, people=people)
-    return [*notes, f"{len(withdrawn)} videos withdrawn by the opt-out list"] if withdrawn else notes
+    forbidden = opted_out_videos(study, opt_outs, people=people)
+    withdrawn, told = withdraw_by_policy(study, forbidden, cause="opted_out")
+    notes += [f"{len(withdrawn)} videos withdrawn by the opt-out list"] if withdrawn else []
+    return [*notes, *told]
 
 
 def _tell_news(news: ListingNews, outcome: Outcome) -> None:

@@ -12,6 +12,7 @@ from collectors.listing import LISTED_FACTS, Event, Item, Known, Listing, News, 
 from collectors.manners import Manners, site_of
 from collectors.sources import Origin, read_origins, read_sources
 from flows._study import Study
+from flows._withdrawals import withdrawn_sources
 from schema.arrow import LISTINGS, VISITS
 from schema.errors import PutOffError
 from schema.records import Dropped, SourceId
@@ -120,7 +121,15 @@ def _visit(
     site = site_of(origin.location)
     lister = lister_for(origin, study.config.collect, study_folder=study.layout.root, on_request=manners.request_gap)
     with manners.turn(site):
-        listing = list_source(origin, lister, known=known, state=state, read_all=read_all, pseudonym_key=study.key)
+        listing = list_source(
+            origin,
+            lister,
+            known=known,
+            state=state,
+            read_all=read_all,
+            pseudonym_key=study.key,
+            withdrawn=withdrawn_sources(study),
+        )
         error = listing.error
         manners.report(
             site,

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from collectors.policy import retry_ns
 from flows._study import Study
-from schema.arrow import OUTCOMES, SOURCES, VIDEOS, TableSpec
+from flows._withdrawals import withdrawn_sources
+from schema.arrow import OUTCOMES, SOURCES, VIDEOS, WITHDRAWALS, TableSpec
 from schema.errors import DropReason
 from schema.rows import Row
 
@@ -32,6 +33,7 @@ class Memory:
     def __init__(self, study: Study) -> None:
         self._study = study
         self._rows_read: dict[str, int] = {}
+        self._withdrawn = 0
         self.attempts: dict[str, Attempt] = {}
         """The newest attempt by source id."""
         self.held_by: dict[tuple[str, str], str] = {}
@@ -41,10 +43,19 @@ class Memory:
         self.video_ids_by_sha256: dict[str, str] = {}
         self.video_ids: set[str] = set()
         """The videos that were verified and kept."""
+        self.withdrawn: frozenset[str] = frozenset()
+        """Sources that are known to lead to withdrawn videos."""
         self.refresh()
 
     def refresh(self) -> None:
-        """Read the rows that were added since the last call."""
+        """Read the rows that were added since the last call; all of them anew where a withdrawal took some out."""
+        withdrawn = self._study.store.read(WITHDRAWALS).num_rows  # it grows before rows go, and after
+        if withdrawn != self._withdrawn:
+            self._withdrawn, self.withdrawn = withdrawn, withdrawn_sources(self._study)
+            for known in (self._rows_read, self.attempts, self.held_by, self.video_ids_by_sha256):
+                known.clear()
+            self.given.clear()
+            self.video_ids.clear()
         for row in self._new_rows(OUTCOMES, ["source_id", "outcome", "attempted_ns", "retry_ns", "rules"]):
             self.attempts[row["source_id"]] = _attempt(row, self.attempts.get(row["source_id"]))
         for row in self._new_rows(SOURCES, ["platform", "native_id", "source_id", "video_id"]):

@@ -10,13 +10,15 @@ from datetime import timedelta
 from typing import Protocol, TextIO
 
 LINE_EVERY_S = 10.0
+UNITS: dict[str, str] = {"import": "recordings"}
+"""What a stage counts, where that is not frames."""
 
 
 class Progress(Protocol):
     """Takes what the stages report."""
 
     def __call__(self, stage: str, key: str, done: int, total: int) -> None:
-        """Take note of ``done`` of ``total`` frames of one video in one stage."""
+        """Take note of ``done`` of ``total`` frames (``UNITS``) of one video in one stage."""
 
 
 def _silent(stage: str, key: str, done: int, total: int) -> None:
@@ -59,7 +61,8 @@ def _bars(stream: TextIO) -> Iterator[Progress]:
         """Frames a second over the last half minute."""
 
         def render(self, task: rich.Task) -> Text:
-            return Text(rate_text(task.speed))
+            stage = task.description.partition(" ")[0]
+            return Text(rate_text(task.speed, unit=UNITS.get(stage, "frames")))
 
     columns = (
         rich.TextColumn("{task.description}"),
@@ -104,21 +107,22 @@ class _Lines:
         if last is not None and now - last.at_s < LINE_EVERY_S:
             return
         self.last[stage, key] = _Shown(at_s=now, done=done)
-        pace = pace_text(done - last.done, now - last.at_s, left=total - done) if last is not None else ""
-        self.stream.write(f"{stage}: {key}: {done} of {total} frames{pace}\n")
+        unit = UNITS.get(stage, "frames")
+        pace = pace_text(done - last.done, now - last.at_s, left=total - done, unit=unit) if last is not None else ""
+        self.stream.write(f"{stage}: {key}: {done} of {total} {unit}{pace}\n")
         self.stream.flush()
 
 
-def rate_text(frames_per_second: float | None) -> str:
+def rate_text(frames_per_second: float | None, *, unit: str = "frames") -> str:
     """Say how fast it goes: whole frames from ten a second on; nothing where it is not known yet."""
     if not frames_per_second:
         return ""
-    return f"{frames_per_second:.{0 if frames_per_second >= 10 else 1}f} frames/s"
+    return f"{frames_per_second:.{0 if frames_per_second >= 10 else 1}f} {unit}/s"
 
 
-def pace_text(done: int, seconds: float, *, left: int) -> str:
+def pace_text(done: int, seconds: float, *, left: int, unit: str = "frames") -> str:
     """Say how fast ``done`` frames in so many seconds are, and how long ``left`` more will take at that rate."""
     if done <= 0:
         return ""
     left_s = round(left * seconds / done)
-    return f", {rate_text(done / seconds)}, {timedelta(seconds=left_s)} left"
+    return f", {rate_text(done / seconds, unit=unit)}, {timedelta(seconds=left_s)} left"

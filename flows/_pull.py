@@ -21,7 +21,6 @@ from flows._review import review_client
 from flows._standing import read_standing
 from flows._study import Study
 from flows._videos import read_video_part
-from flows._withdrawn_tasks import close_withdrawn
 from schema.answer_rows import annotations_from_rows, annotations_to_rows, tasks_from_rows
 from schema.arrow import ANNOTATIONS, FRAMES, PLAYER_QUESTIONS, TASKS
 from schema.errors import DropReason, ItemError
@@ -42,7 +41,6 @@ def pull(study: Study) -> Outcome:
         with review_client(study) as (server, client):
             answers, no_answers = pull_answers(study, asked, server=server, client=client)
             votes, no_votes = pull_votes(study, server=server, client=client)
-            outcome.notes += close_withdrawn(study, server=server, client=client)
             if asked:
                 outcome.notes += update_queue(study, read_standing(study), server=server, client=client)
         outcome.done, outcome.rows, outcome.dropped = 1, answers + votes, no_answers + no_votes

@@ -21,7 +21,6 @@ from flows._queue import deleted_tasks, update_queue
 from flows._review import TITLES, ensure_study_project, page_of, review_client
 from flows._standing import Standing, read_standing
 from flows._study import Study
-from flows._withdrawn_tasks import close_withdrawn, withdrawn_tasks
 from schema.answer_rows import known_answers_to_rows, tasks_to_rows
 from schema.arrow import KNOWN_ANSWERS, TASKS
 from schema.questions import QuestionKind
@@ -45,10 +44,9 @@ def push(study: Study, *, recreate: bool = False) -> Outcome:
     with waited_lease(study.layout, "push", STUDY_KEY):
         standing = read_standing(study)
         plan, asking, changed = plan_questions(study, standing), to_ask(study), changed_questions(study, standing)
-        if len(plan) or asking or changed or recreate or withdrawn_tasks(study):
+        if len(plan) or asking or changed or recreate:
             with review_client(study) as (server, client):
                 pusher = _Pusher(study, server, client)
-                outcome.notes += close_withdrawn(study, server=server, client=client)
                 outcome.rows += push_questions(study, asking, server=server, client=client)
                 outcome.rows += pusher.push(plan)
                 outcome.rows += pusher.update(changed)
@@ -64,7 +62,7 @@ def count_waiting(study: Study, *, recreate: bool = False) -> int:
     """Count what a push would do, without the review server, which alone knows what was deleted on it."""
     standing = read_standing(study)
     waiting = len(plan_questions(study, standing)) + len(to_ask(study)) + len(changed_questions(study, standing))
-    return waiting + len(withdrawn_tasks(study)) + recreate
+    return waiting + recreate
 
 
 def changed_questions(study: Study, standing: Standing) -> list[tuple[ReviewTask, Waiting]]:

@@ -3,7 +3,6 @@
 import json
 from collections import Counter
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -95,17 +94,3 @@ def tell_explanation(study: Study, key: str, *, as_json: bool) -> None:
         return
     for row in found:
         typer.echo(f"{row.table:<11} {'current' if row.current else 'will be made':<13} {row.digest}  {row.why}")
-
-
-def tell_validation(folder: Path, *, as_json: bool) -> bool:
-    """Print what is wrong with a release; tells whether nothing is."""
-    from releases.validation.validate import validate_release
-
-    findings = validate_release(folder)
-    if as_json:
-        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
-    for finding in () if as_json else findings:
-        typer.echo(str(finding))
-    if not findings and not as_json:
-        typer.echo(f"{folder}: valid")
-    return not findings

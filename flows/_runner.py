@@ -19,6 +19,7 @@ from flows._publication import published_release
 from flows._push import count_waiting
 from flows._retention import cannot_be_redone
 from flows._study import Study
+from flows._withdraw import finish_begun
 from schema.errors import PipelineError
 from schema.tables import STUDY_KEY
 
@@ -75,6 +76,8 @@ def run_stage(study: Study, name: str, **options: bool) -> Outcome:
     """Run one stage to its end; nothing to do means done at once, without Prefect."""
     stage = STAGES[name]
     outcome = Outcome(stage=name)
+    finished = finish_begun(study)
+    outcome.notes += [f"{len(finished.video_ids)} withdrawals that were begun are done"] if finished.video_ids else []
     if stage.waiting(study, outcome, **options) == 0:
         published = published_release(study) if name == "publish" else None
         outcome.notes.append(f"{published} holds just this already" if published else "nothing to do")

@@ -60,7 +60,7 @@ STAGE_VERSIONS = {
     "fingerprints": 1,
     "duplicates": 1,
     "segments": 2,
-    "release": 4,
+    "release": 5,
 }
 """Raise a stage's version when its code changes what it makes; a test compares the code's digest."""
 
@@ -223,15 +223,8 @@ def identities_part(study: Study, *, inputs: dict[str, str]) -> Part:
     return Part(spec=IDENTITIES, key=STUDY_KEY, document=document)
 
 
-def release_document(
-    study: Study,
-    videos: Iterable[VideoRecord],
-    *,
-    subjects: dict[str, str],
-    outcomes: dict[str, str],
-    links: list[tuple[str, str]],
-) -> Document:
-    """Return what a release depends on; its digest is in the release's manifest."""
+def release_document(study: Study, videos: Iterable[VideoRecord], *, others: Document) -> Document:
+    """Return what a release depends on, beside ``others``; its digests are in the release's manifest."""
     videos = list(videos)
     return _document(
         "release",
@@ -239,9 +232,7 @@ def release_document(
             "segments": segments_part(study, videos).digest,
             "keypoints": {video.video_id: video_parts(study, video)["keypoints"].digest for video in videos},
             "players": {video.video_id: video_parts(study, video)["players"].digest for video in videos},
-            "subjects": subjects,
-            "outcomes": outcomes,
-            "links": [list(link) for link in links],
+            **others,
         },
         settings=asdict(study.config.release),
     )

@@ -12,6 +12,7 @@ from flows._plan import study_video, study_videos, to_perceive
 from flows._progress import current_progress
 from flows._study import open_study
 from flows._videos import perceive_video
+from flows._withdraw import finish_begun
 
 
 def _perceive(root: str, key: str) -> Outcome:
@@ -41,6 +42,7 @@ def _compare(run: StageRun) -> None:
         tags_of=lambda _: [perceive_tag(run.study)],
     )
     found = find_study_duplicates(run.study)
+    finish_begun(run.study)
     run.outcome.failures += fingerprinted.failures
     run.outcome.notes += found.notes
 

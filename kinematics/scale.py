@@ -48,22 +48,34 @@ def head_widths_px(sequence: KeypointSequence) -> Floats:
     return np.where(widest > 0, widest, np.nan)
 
 
-def normalise_positions(sequence: KeypointSequence) -> Floats:
-    """Return keypoints with the neck as origin and the shoulder width as unit, shape ``(n, 133, 2)``.
+def origin_and_unit_px(sequence: KeypointSequence) -> tuple[Floats, float] | None:
+    """Return the neck, shape ``(2,)``, and the shoulder width in pixels, one for the whole clip.
 
-    Origin and unit are one for the whole clip (medians over its frames), so that leaning and shrugging stay
-    visible; y still points down. Without shoulders the origin is the median nose and the unit 2.5 head widths; a
-    clip without either comes back all NaN.
+    Medians over its frames, so that leaning and shrugging stay visible. Without shoulders the origin is the median nose
+    and the unit 2.5 head widths; None where nothing tells either.
     """
-    points = sequence.keypoints_xy.astype(np.float64)
-    necks = (points[:, 5] + points[:, 6]) / 2
+    necks = (sequence.keypoints_xy[:, 5].astype(np.float64) + sequence.keypoints_xy[:, 6].astype(np.float64)) / 2
     widths = distance_px(sequence, 5, 6)
     both = np.isfinite(widths) & (widths > 0)
     if both.any():
-        return np.asarray((points - np.median(necks[both], axis=0)) / np.median(widths[both]))
-    nose_seen = np.isfinite(points[:, 0, 0])
+        return np.asarray(np.median(necks[both], axis=0)), float(np.median(widths[both]))
+    noses = sequence.keypoints_xy[:, 0].astype(np.float64)
+    nose_seen = np.isfinite(noses[:, 0])
     heads = head_widths_px(sequence)
     if not nose_seen.any() or not np.isfinite(heads).any():
+        return None
+    return np.asarray(np.median(noses[nose_seen], axis=0)), SHOULDERS_PER_HEAD_WIDTH * float(np.nanmedian(heads))
+
+
+def normalise_positions(sequence: KeypointSequence) -> Floats:
+    """Return keypoints with the neck as origin and the shoulder width as unit, shape ``(n, 133, 2)``.
+
+    Origin and unit are one for the whole clip (``origin_and_unit_px``); y still points down. A clip that tells neither
+    comes back all NaN.
+    """
+    points = sequence.keypoints_xy.astype(np.float64)
+    frame = origin_and_unit_px(sequence)
+    if frame is None:
         return np.full(points.shape, np.nan)
-    unit = SHOULDERS_PER_HEAD_WIDTH * np.nanmedian(heads)
-    return np.asarray((points - np.median(points[nose_seen, 0], axis=0)) / unit)
+    origin, unit = frame
+    return np.asarray((points - origin) / unit)

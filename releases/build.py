@@ -15,15 +15,19 @@ from typing import Any
 
 from releases import reader
 from releases.config import ReleaseConfig
-from releases.documents.card import card_text, changelog_text, citation_text
+from releases.documents.card import card_text
+from releases.documents.citation import changelog_text, citation_text
+from releases.documents.croissant import croissant_text
 from releases.documents.licences import licence_of, licence_text
+from releases.documents.stats import write_stats
 from releases.facts import ReleaseFacts
 from releases.inputs import ReleaseInputs
+from releases.privacy.links import build_links_part
 from releases.privacy.linter import check_leaks, words_of
-from releases.splits.assign import splits_lock_text
-from releases.tables.columns import SCHEMA_VERSION, SEGMENTS, TABLES, VIDEOS, VOTES
+from releases.splits.leaks import leak_report_text
+from releases.splits.lock import splits_lock_text
+from releases.tables.columns import SCHEMA_VERSION, TABLES, schema_of
 from releases.tables.write import write_contents
-from schema.arrow import KEYPOINTS
 from schema.errors import ConfigError, InvalidReleaseError, StoreFullError
 from schema.taxonomy import EVIDENCE, Taxonomy
 
@@ -60,6 +64,14 @@ def build_release(inputs: ReleaseInputs, *, releases_folder: Path, config: Relea
         digests = private.native_ids | frozenset(inputs.videos["sha256"].to_pylist())
         check_leaks(folder, forbidden=replace(private, native_ids=digests), vocabulary=_vocabulary(inputs.taxonomy))
         _put_in_place(folder, target)
+    if config.gated_links:
+        build_links_part(
+            inputs.links,
+            videos=_released_videos(target),
+            folder=releases_folder,
+            release_name=config.name,
+            version=config.version,
+        )
     return target
 
 
@@ -150,16 +162,28 @@ def _write_documents(
     texts = {
         "README.md": card_text(facts, config=config, taxonomy=inputs.taxonomy),
         "LICENSE": licence_text(
-            licence_of(config.license_id), title=config.title, outcome_licences=facts.outcome_licences
+            licence_of(config.license_id),
+            title=config.title,
+            outcome_licences=facts.outcome_licences,
+            origin_licences=facts.origin_licences,
         ),
         "CITATION.cff": citation_text(config),
         "CHANGELOG.md": changelog_text(facts, config=config, earlier=inputs.earlier_changelog),
         "splits.lock": splits_lock_text(assignment),
+        "leak-report.json": leak_report_text(facts.leak_report),
         "manifest.json": _manifest_text(facts, inputs, config),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     shutil.copyfile(Path(reader.__file__), folder / "reader.py")
+    write_stats(folder, facts, config=config, taxonomy=inputs.taxonomy)
+    croissant = croissant_text(folder, facts, config=config, taxonomy=inputs.taxonomy)
+    (folder / "croissant.json").write_text(croissant, encoding="utf-8")
+
+
+def _released_videos(release: Path) -> list[str]:
+    opened = reader.open_release(release)
+    return sorted(video_id for split in opened.splits for video_id in opened.videos(split)["video_id"].to_pylist())
 
 
 def _manifest_text(facts: ReleaseFacts, inputs: ReleaseInputs, config: ReleaseConfig) -> str:
@@ -178,6 +202,14 @@ def _manifest_text(facts: ReleaseFacts, inputs: ReleaseInputs, config: ReleaseCo
         "dropped_before": facts.dropped_counts,
         "match_outcomes": facts.outcome_counts,
         "outcome_licences": list(facts.outcome_licences),
+        "origins": facts.origins,
+        "origin_licences": facts.origin_licences,
+        "descriptions": asdict(facts.descriptions),
+        "attributes": [asdict(one) for one in facts.attributes],
+        "annotation": asdict(facts.annotation),
+        "reidentification": asdict(facts.reidentification),
+        "readiness": [asdict(one) for one in facts.readiness],
+        "withdrawn_segments": facts.withdrawn_segments,
     }
     return json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
 
@@ -186,6 +218,6 @@ def _vocabulary(taxonomy: Taxonomy) -> frozenset[str]:
     """Collect the words that pressroom itself puts into tables, which are no leak though a person is called so."""
     texts = [text for g in taxonomy for text in (g.class_id, g.name, g.group, g.definition, g.question, g.phrase)]
     texts += [*EVIDENCE, *EVIDENCE.values(), *TABLES]
-    for schema in (SEGMENTS, VOTES, VIDEOS, KEYPOINTS.schema):
+    for schema in (schema_of(table, profile="research", wide=False) for table in TABLES):
         texts += [*schema.names, *(f.metadata[b"doc"].decode() for f in schema)]
     return words_of("\n".join(texts))

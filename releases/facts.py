@@ -122,7 +122,7 @@ class ReleaseFacts:
     """How much a release holds and what was left out of it."""
 
     splits: dict[str, SplitFacts]
-    """By split; only those that hold segments."""
+    """By split; only those that hold a video."""
     class_counts: dict[str, dict[str, int]]
     """Segments by class id and split; an unclassified movement is ``""``."""
     scripted_votes: int
@@ -177,15 +177,18 @@ class ReleaseFacts:
         return sum(split.keypoint_rows for split in self.splits.values())
 
 
-def count_split(segments: list[Row], votes: list[Row], *, keypoint_rows: int) -> SplitFacts:
+def count_split(
+    segments: list[Row], votes: list[Row], videos: list[Row], windows: list[Row], *, keypoint_rows: int
+) -> SplitFacts:
     """Count one split from its rows."""
     return SplitFacts(
-        subjects=len({row["subject_id"] for row in segments} - {None}),
-        videos=len({row["video_id"] for row in segments}),
+        subjects=len({row["subject_id"] for row in (*segments, *windows)} - {None}),
+        videos=len(videos),
         segments=len(segments),
         scripted_segments=sum(row["scripted"] for row in segments),
         votes=len(votes),
         keypoint_rows=keypoint_rows,
+        unlabelled=len(windows),
     )
 
 

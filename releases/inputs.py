@@ -96,6 +96,6 @@ class ReleaseInputs:
     withdrawn_segments: int = 0
     """Segments of earlier releases that were withdrawn since."""
     earlier_splits: Mapping[str, str] = field(default_factory=dict)
-    """Splits of subjects in earlier releases; they never change (``releases.splits.assign.read_splits_lock``)."""
+    """Splits of subjects in earlier releases; they never change (``releases.splits.lock.read_splits_lock``)."""
     earlier_changelog: str = ""
     """CHANGELOG.md of the release before."""

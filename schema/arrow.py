@@ -49,6 +49,7 @@ from schema.recorded import (
     VISITS,
     WITHDRAWALS,
 )
+from schema.rewrites import REWRITES
 
 __all__ = [
     "ANNOTATIONS",
@@ -77,6 +78,7 @@ __all__ = [
     "PLAYER_QUESTIONS",
     "PROXIES",
     "QUALITY",
+    "REWRITES",
     "RUNS",
     "SCORE_STEPS",
     "SEGMENTS",
@@ -126,6 +128,7 @@ TABLES: dict[str, TableSpec] = {
         IMPORTED_SOURCES,
         IMPORTED_VIDEOS,
         IMPORTED_SEGMENTS,
+        REWRITES,
         RUNS,
         FRAMES,
         SHOTS,

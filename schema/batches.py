@@ -1,5 +1,8 @@
 """One recorded table on disk: numbered batches that only grow, and a ``MANIFEST`` with their digests.
 
+A withdrawal alone rewrites: of each batch that holds rows of a withdrawn video a revision without them takes its place
+(``000007.r1.parquet`` for ``000007.parquet``, also where no row is left), and the old bytes are deleted.
+
 A study that collects every night for a year records tens of thousands of small batches. Every process checks each
 batch against its digest when it first reads the table, which is cheap; parsing them all is not (0.7 ms each), so that
 the rows read so far are kept in one file under ``work/tables``. That file may be deleted at will.
@@ -7,13 +10,14 @@ the rows read so far are kept in one file under ``work/tables``. That file may b
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 from threading import RLock
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from filelock import FileLock
 
@@ -31,7 +35,8 @@ CHUNKS = 64
 """So many pieces are joined in memory before their rows are copied into one."""
 LOCK_POLL_S = 0.005
 """How often a lock that another process holds for some milliseconds is tried."""
-_LINE = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<name>\d{6,}\.parquet)")
+_BATCH = re.compile(r"(?P<number>\d{6,})(\.r(?P<revision>\d+))?\.parquet")
+_LINE = re.compile(rf"(?P<digest>[0-9a-f]{{64}})  (?P<name>{_BATCH.pattern})")
 _PARSED = re.compile(r"(?P<table>[a-z_]+)\.(?P<count>\d+)\.(?P<lines>[0-9a-f]{12})\.(?P<content>[0-9a-f]{12})\.parquet")
 
 
@@ -84,6 +89,29 @@ class RecordedTable:
             with self._locked():
                 return self._read(self._healed_lines())
 
+    def purge(self, keep: Callable[[pa.Table], pa.Array | pa.ChunkedArray]) -> int:
+        """Rewrite the batches that hold rows which ``keep`` does not mark; returns how many rows went.
+
+        The manifest is replaced at once, when every revision is there: killed before, the table is as it was and the
+        next process deletes the revisions; killed after, it deletes the old batches. Rows keep their order.
+        """
+        if self.read().num_rows == 0:
+            return 0
+        with self._locked():
+            before = self._healed_lines()
+            if _all_kept(keep, self._read(before)):
+                return 0
+            self._parsed.remove()
+            lines, gone = [], 0
+            for line in before:
+                kept, lost = _revised(self._spec, self._folder, line, keep)
+                lines.append(kept)
+                gone += lost
+            replace_text(self._manifest, "".join(f"{line}\n" for line in lines))
+            self._lines, self._stamp, self._rows, self._parsed_of = None, None, None, 0
+            self._healed_lines()  # deletes the old batches
+        return gone
+
     def digest(self) -> str:
         """Digest all that was recorded, from the manifest alone."""
         return digest_of(self._manifest.read_text().splitlines() if self._manifest.exists() else [])
@@ -134,11 +162,21 @@ class RecordedTable:
             self._note(self._unnoted())
         if self._stamp is None:  # once a process: it lists the folder
             remove_unfinished(self._folder, "")
-            surplus = sorted(p.name for p in self._folder.glob("[0-9]*.parquet"))[len(self._lines) :]
-            if surplus:
-                raise DamagedTableError(f"{self._manifest}: {surplus[0]} is not listed; restore MANIFEST from a backup")
+            self._remove_unlisted(self._lines)
+            self._parsed.remove_other(self._lines)
         self._stamp = _stamp(self._manifest)
         return self._lines
+
+    def _remove_unlisted(self, lines: Sequence[str]) -> None:
+        """Finish a purge that was killed: of the revisions of a batch the manifest lists the one that counts."""
+        listed = {int(_number(line)): line.partition("  ")[2] for line in lines}
+        for path in sorted(self._folder.glob("[0-9]*.parquet")):
+            match = _BATCH.fullmatch(path.name)
+            counts = listed.get(int(match["number"])) if match else None
+            if counts is None:
+                raise DamagedTableError(f"{self._manifest}: {path.name} is not listed; restore MANIFEST from a backup")
+            if path.name != counts and (self._folder / counts).exists():
+                path.unlink(missing_ok=True)
 
     def _read_manifest(self) -> list[str]:
         text = self._manifest.read_text(encoding="ascii", errors="replace") if self._manifest.exists() else ""
@@ -214,6 +252,19 @@ class _ParsedRows:
             path.unlink(missing_ok=True)
         fresh.replace(self._folder / f"{self._spec.name}.{len(lines)}.{digest_of(list(lines))}.{content}.parquet")
 
+    def remove(self) -> None:
+        """Delete the table's file, and what a killed writer left of one; the caller holds the table's lock."""
+        self.remove_other(())
+
+    def remove_other(self, lines: Sequence[str]) -> None:
+        """Delete files that hold no longer what the manifest lists: their rows may have been withdrawn."""
+        for count, path, match in self._files():
+            if not 0 < count <= len(lines) or digest_of(list(lines[:count])) != match["lines"]:
+                path.unlink(missing_ok=True)
+        if not lines:
+            for path in self._folder.glob(f".{self._spec.name}.*"):
+                path.unlink(missing_ok=True)
+
     def _files(self) -> list[tuple[int, Path, re.Match[str]]]:
         """List the files of the table, the one with the most batches first."""
         names = os.listdir(self._folder) if self._folder.is_dir() else []
@@ -224,6 +275,11 @@ class _ParsedRows:
 
 def _batch_name(index: int) -> str:
     return f"{index + 1:06d}.parquet"
+
+
+def _number(line: str) -> str:
+    """Return the number of a manifest line's batch: its revisions share it."""
+    return line.partition("  ")[2].partition(".")[0]
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
@@ -259,6 +315,24 @@ def _batch(spec: TableSpec, folder: Path, line: str) -> pa.Table:
         raise DamagedTableError(
             f"{folder / name} does not fit: {error}; use the version of pressroom that wrote it, or a newer one"
         ) from None
+
+
+def _all_kept(keep: Callable[[pa.Table], pa.Array | pa.ChunkedArray], rows: pa.Table) -> bool:
+    return bool(pc.all(keep(rows), min_count=0).as_py())
+
+
+def _revised(
+    spec: TableSpec, folder: Path, line: str, keep: Callable[[pa.Table], pa.Array | pa.ChunkedArray]
+) -> tuple[str, int]:
+    """Write a batch anew without the rows that go; returns its line in the manifest and how many rows went."""
+    rows = _batch(spec, folder, line)
+    if _all_kept(keep, rows):
+        return line, 0
+    kept = rows.filter(keep(rows))
+    match = _BATCH.fullmatch(line.partition("  ")[2])
+    revision = folder / f"{_number(line)}.r{int((match and match['revision']) or 0) + 1}.parquet"
+    write_parquet(kept, revision)
+    return f"{sha256(revision.read_bytes()).hexdigest()}  {revision.name}", rows.num_rows - kept.num_rows
 
 
 def _parsed(content: bytes) -> pa.Table:

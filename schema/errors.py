@@ -102,6 +102,10 @@ class DropReason(StrEnum):
     """The same gesture was verified under another question, which has more answers."""
     UNKNOWN_SUBJECT = "unknown_subject"
     """Nobody declared who the person is."""
+    IMPORTED = "imported"
+    """It comes from an imported data set, and the study does not publish those (`release.imported`)."""
+    BAD_IMPORT = "bad_import"
+    """A file of an imported data set, or a row of it, that does not hold what its format says."""
 
     @classmethod
     def _missing_(cls, value: object) -> "DropReason | None":

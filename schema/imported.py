@@ -54,10 +54,15 @@ IMPORTED_VIDEOS = TableSpec(
             column("subject_id", pa.string(), "Person, a keyed hash; null: not told", nullable=True),
             column("width", pa.int32(), "Picture width, pixels; null: not told", nullable=True),
             column("height", pa.int32(), "Picture height, pixels; null: not told", nullable=True),
-            column("frame_count", pa.int64(), "Frames"),
+            column(
+                "frame_count", pa.int64(), "Frames of its keypoints; 0: the data set's labels came without keypoints"
+            ),
             column("rate_numerator", pa.int64(), "Frames per second, numerator"),
             column("rate_denominator", pa.int64(), "Frames per second, denominator"),
             column("layout", pa.string(), "Layout of its keypoints (schema/layouts.py)"),
+            column(
+                "keypoints_digest", pa.string(), "Digest of its part of *imported_keypoints*; null: none", nullable=True
+            ),
             column("match_outcome", pa.string(), "win or loss; null: not told", nullable=True),
             column("split", pa.string(), "train, val or test as published; null: not told", nullable=True),
         ]

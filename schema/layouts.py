@@ -1,7 +1,7 @@
 """Keypoint layouts: adapters between the canonical 133 points and what other tools and data sets hold, both ways.
 
 MediaPipe's 33 + 468 + 2 x 21 points have functions of their own. OpenPose's 137, the 35 and 22 joints of iMiGUE and
-MiGA, COCO's 17 and MA-52's 28 are each a ``Layout``, a table that the same four functions read.
+MiGA, COCO's 17, MA-52's 28 and Kinect's 25 are each a ``Layout``, a table that the same four functions read.
 """
 
 from collections import Counter
@@ -281,8 +281,34 @@ MA52_28 = _layout(
 The flip in circulation (PCAN) swaps the body's sides and leaves the fingers; here they go with their wrists.
 """
 
+OPENPOSE25 = _layout("openpose25", _BODY_25, _BODY_25_LIMBS)
+"""OpenPose's BODY_25 alone."""
+
+OPENPOSE18 = _layout("openpose18", MA52_28.sources[:18], tuple(limb for limb in MA52_28.limbs if max(limb) < 18))
+"""OpenPose's 18 points of its COCO model."""
+
+_PALMS = {"left": (LEFT_HAND_START, LEFT_HAND_START + 9), "right": (RIGHT_HAND_START, RIGHT_HAND_START + 9)}
+"""Root of the hand and of its middle finger."""
+KINECT25 = _layout(
+    "kinect25",
+    (
+        _MID_HIP, (*_NECK, *_MID_HIP), (3, 4, *_NECK), (3, 4), *_LEFT_ARM, _PALMS["left"], *_RIGHT_ARM, _PALMS["right"],
+        *_LEFT_LEG, 17, *_RIGHT_LEG, 20, _NECK, _LEFT_TIPS[2], _LEFT_TIPS[0], _RIGHT_TIPS[2], _RIGHT_TIPS[0],
+    ),
+    (
+        (0, 1), (1, 20), (20, 2), (2, 3), (20, 4), (4, 5), (5, 6), (6, 7), (7, 21), (6, 22), (20, 8), (8, 9), (9, 10),
+        (10, 11), (11, 23), (10, 24), (0, 12), (12, 13), (13, 14), (14, 15), (0, 16), (16, 17), (17, 18), (18, 19),
+    ),
+)  # fmt: skip
+"""The 25 joints of the Kinect v2, as SMG has them: three-dimensional; ``releases.imports.smg`` puts them in a plane.
+
+Its foot stands for the big toe, its hand tip for the tip of the middle finger. Head, neck, spine and palms are no
+single points of the 133.
+"""
+
 LAYOUTS: dict[str, Layout] = {
-    layout.name: layout for layout in (WHOLEBODY133, COCO17, OPENPOSE137, MIGA35, IMIGUE22, MA52_28)
+    layout.name: layout
+    for layout in (WHOLEBODY133, COCO17, OPENPOSE137, MIGA35, IMIGUE22, MA52_28, OPENPOSE25, OPENPOSE18, KINECT25)
 }
 """Every layout by its name."""
 

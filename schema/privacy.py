@@ -75,9 +75,24 @@ def make_video_id(key: bytes, platform: str, native_id: str) -> VideoId:
     return VideoId("v" + _keyed_hash(key, "video", platform, native_id))
 
 
+def make_imported_video_id(key: bytes, origin: str, native_id: str) -> VideoId:
+    """Name a recording of an imported data set by the data set's name and the recording's own."""
+    return VideoId("v" + _keyed_hash(key, "imported video", origin, native_id))
+
+
+def make_imported_segment_id(key: bytes, video_id: str, *about: str) -> str:
+    """Name a segment of an imported data set by its recording, track, edges and class."""
+    return "g" + _keyed_hash(key, "imported segment", video_id, *about)
+
+
 def make_subject_id(key: bytes, person_id: str) -> SubjectId:
     """Name a person by the row id in players.csv (not the name, which may be shared or corrected)."""
     return SubjectId("s" + _keyed_hash(key, "subject", person_id))
+
+
+def make_match_id(key: bytes, match_row: str) -> str:
+    """Name a match by the file and line of its result: both players' press conferences share it."""
+    return "m" + _keyed_hash(key, "match", match_row)
 
 
 def make_annotator_id(key: bytes, account: str) -> str:

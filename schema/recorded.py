@@ -1,4 +1,4 @@
-"""The tables that can't be made again: append-only, never rewritten by a stage."""
+"""The tables that can't be made again: append-only, never rewritten by a stage; a withdrawal takes rows out."""
 
 import pyarrow as pa
 
@@ -102,12 +102,18 @@ AVAILABILITY = TableSpec(
 WITHDRAWALS = TableSpec(
     name="withdrawals",
     kind=TableKind.RECORDED,
-    doc="Videos that take no further part in the study",
+    doc="Tombstones: videos that were withdrawn, so that none is collected again; a video's newest row counts",
     schema=pa.schema(
         [
             VIDEO_ID,
-            column("cause", pa.string(), "`opted_out` or `vanished`"),
+            column("cause", pa.string(), "`requested`, `opted_out`, `vanished` or `copy`"),
             column("withdrawn_ns", pa.int64(), "Unix time in ns"),
+            column("state", pa.string(), "`begun` or `done`; null: begun", nullable=True),
+            column("reason", pa.string(), "Why, in the words of whoever withdrew it", nullable=True),
+            column("source_ids", pa.list_(pa.string()), "Sources that led to it, keyed hashes", nullable=True),
+            column("content_id", pa.string(), "Keyed hash of the file's content", nullable=True),
+            column("segment_count", pa.int32(), "Segments of it in earlier releases, most in one", nullable=True),
+            column("fingerprint", pa.binary(), "What finds copies of it, sealed with the study's key", nullable=True),
         ]
     ),
 )

@@ -142,6 +142,24 @@ class Store:
         """
         return self._recorded(spec).read()
 
+    def purge(self, spec: TableSpec, keep: Callable[[pa.Table], pa.Array | pa.ChunkedArray]) -> int:
+        """Rewrite a recorded table without the rows that ``keep`` does not mark, for a withdrawal alone.
+
+        Args:
+            spec: The table.
+            keep: Gives, for rows with the table's columns, a boolean each without nulls: True stays.
+
+        Returns:
+            How many rows went; 0 leaves every byte as it is. A kill at any moment leaves the rows from before or those
+            from after, and no old bytes once the table is opened again.
+
+        Raises:
+            DamagedTableError: A batch is missing or altered.
+        """
+        if spec.kind is not TableKind.RECORDED:
+            raise ValueError(f"table {spec.name} is not recorded")
+        return self._recorded(spec).purge(keep)
+
     def recorded_digest(self, spec: TableSpec) -> str:
         """Digest all that was recorded in a table, from its manifest alone."""
         return self._recorded(spec).digest()

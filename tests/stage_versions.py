@@ -130,8 +130,8 @@ STAGE_CODE: dict[str, tuple[str, ...]] = {
     ),
     "release": (
         "releases",
-        "flows/_publication.py::_subject_of",
         "flows/_publication.py::_build",
+        "flows/_release_inputs.py",
     ),
 }
 """Files, folders, and ``file::function`` where only a part of a file matters; paths from the repository's root."""

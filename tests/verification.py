@@ -21,7 +21,7 @@ from flows._videos import read_video_part
 from media.clips import write_clip
 from schema.answer_rows import annotators_to_rows, known_answers_from_rows, tasks_from_rows
 from schema.arrow import ANNOTATORS, FRAMES, KNOWN_ANSWERS, TASKS
-from schema.privacy import make_annotator_id
+from schema.privacy import KEY_BYTES, make_annotator_id
 from schema.questions import Annotator, Mark, QuestionKind, Role
 from schema.records import Candidate, Dropped, FrameTimes, ReviewTask, Verdict, VideoId
 from schema.rows import frame_times_from_rows
@@ -42,6 +42,11 @@ EXPERT = SimulatedAnnotator(
 )
 
 
+KEY = bytes(range(KEY_BYTES))
+"""Which questions are asked blind, and which items are hidden, follows from the key: with one key a campaign is itself
+again at every run, and what it costs does not vary by luck."""
+
+
 def crowd_study(root: Path, *, videos: int, **annotate: object) -> Study:
     """Make a study of painted interviews up to its candidates: 15 a video, a third of them hands at the neck."""
     for number in range(videos):
@@ -54,6 +59,8 @@ def crowd_study(root: Path, *, videos: int, **annotate: object) -> Study:
         write_clip(pictures, path, frame_rate=10)
     make_study(root)
     set_keys(root, annotate=annotate, proposals={"max_per_track_minute": 30.0})
+    (root / "private").mkdir(exist_ok=True)
+    (root / "private" / "pseudonym.key").write_text(KEY.hex() + "\n")
     study = open_study(root)
     run_to_candidates(study)
     return study

@@ -72,6 +72,10 @@ class Connection:
         """Change something to a given value (PATCH): doing it twice is doing it once, so it is repeated."""
         return self._until_answered("PATCH", path, body=body, accept=accept)
 
+    def _delete(self, path: str, *, accept: int | None = None) -> httpx.Response:
+        """Delete something: doing it twice is doing it once, so it is repeated."""
+        return self._until_answered("DELETE", path, accept=accept)
+
     def _make(
         self, path: str, body: object, *, params: Mapping[str, Any] | None = None, headers: dict[str, str] | None = None
     ) -> httpx.Response:

@@ -135,6 +135,15 @@ class TaskQueue(Connection):
             there = threads.map(self.close_task, task_numbers)
             return {number for number, found in zip(task_numbers, there, strict=True) if not found}
 
+    def delete_task(self, task_number: int) -> bool:
+        """Delete a task with its answers, drafts and predictions; returns False where it is gone."""
+        return self._delete(f"/api/tasks/{task_number}/", accept=404).status_code != 404
+
+    def delete_tasks(self, task_numbers: Collection[int]) -> int:
+        """Do ``delete_task`` for many tasks; returns how many were there."""
+        with ThreadPoolExecutor(CONNECTIONS) as threads:
+            return sum(threads.map(self.delete_task, task_numbers))
+
     def update_task(self, task_number: int, data: Mapping[str, Any]) -> bool:
         """Replace what an unanswered task shows; returns False, having changed nothing, where it is answered or gone.
 

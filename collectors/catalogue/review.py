@@ -8,7 +8,7 @@ import csv
 import io
 import os
 import secrets
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,12 +99,37 @@ def write_questions(path: Path, questions: Iterable[Question]) -> int:
     nobody asks any more go. Nothing is written where nothing changed.
     """
     asked = {question.video_id: question.row() for question in sorted(questions, key=lambda q: q.video_id)}
+    rows = _rewrite(path, lambda sheet: _updated(sheet, asked))
+    return sum(not _is_answered(row) for row in rows)
+
+
+def forget_videos(path: Path, video_ids: Collection[str]) -> int:
+    """Take out every row of these videos, answered or not; returns how many there were.
+
+    Raises ``ConfigError`` where the file can't be understood.
+    """
+    gone = 0
+
+    def without(sheet: _Sheet) -> list[Row]:
+        nonlocal gone
+        kept = [row for row in sheet.rows if row["video_id"].strip() not in video_ids]
+        gone = len(sheet.rows) - len(kept)
+        return kept if gone else list(sheet.rows)
+
+    _rewrite(path, without, only_if=lambda: gone > 0)
+    return gone
+
+
+def _rewrite(
+    path: Path, change: Callable[[_Sheet], list[Row]], *, only_if: Callable[[], bool] = lambda: True
+) -> list[Row]:
+    """Give the file other rows, at once; nothing is written where nothing changed. Returns the rows."""
     while True:
         before = path.read_bytes() if path.exists() else b""
         sheet = _read(path)
-        rows = _updated(sheet, asked)
+        rows = change(sheet)
         text = _written(sheet, rows).encode("utf-8-sig" if sheet.mark else "utf-8")
-        if text != before and (rows or before):
+        if only_if() and text != before and (rows or before):
             beside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
             with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
                 file.write(text)
@@ -115,7 +140,7 @@ def write_questions(path: Path, questions: Iterable[Question]) -> int:
                 beside.unlink()
                 continue
             beside.replace(path)
-        return sum(not _is_answered(row) for row in rows)
+        return rows
 
 
 def _updated(sheet: _Sheet, asked: dict[str, Row]) -> list[Row]:

@@ -6,24 +6,22 @@ from collections.abc import Mapping
 import yaml
 
 from releases.config import ReleaseConfig
-from releases.documents.licences import licence_of, outcome_licence_line
+from releases.documents.card_privacy import privacy_section
+from releases.documents.citation import yaml_text
+from releases.documents.licences import licence_of, origin_licence_line, outcome_licence_line
+from releases.documents.markdown import table
 from releases.facts import ReleaseFacts
 from releases.splits.config import SPLITS
 from releases.tables.columns import TABLES
-from schema.taxonomy import GestureClass, Taxonomy
+from schema.taxonomy import Taxonomy
 
 RARE_CLASS_SEGMENTS = 10
 """A class with fewer segments is named as too rare to evaluate."""
 HOLDS_HEADING = "## What it holds"
 CLASSES_HEADING = "## Classes"
-_FACE_WORDS = re.compile(r"\b(face|facial|mouth|lips?|cheeks?|eyes?|brows?|nose|jaw|chin|teeth|nails)\b", re.I)
+TASKS_HEADING = "## What it suffices for"
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 """The Hub's size categories (huggingface.co/docs/hub/datasets-cards), by number of segments."""
-
-
-def classes_hurt_by_profile(taxonomy: Taxonomy) -> list[GestureClass]:
-    """Return the classes whose name speaks of a part of the face that only the 68 face points outline."""
-    return [g for g in taxonomy if _FACE_WORDS.search(g.name)]
 
 
 def card_text(facts: ReleaseFacts, *, config: ReleaseConfig, taxonomy: Taxonomy) -> str:
@@ -36,9 +34,12 @@ def card_text(facts: ReleaseFacts, *, config: ReleaseConfig, taxonomy: Taxonomy)
         _holds_section(facts),
         _splits_section(facts, config),
         _classes_section(facts, config, taxonomy),
+        _tasks_section(facts),
+        _people_section(facts, config),
+        _descriptions_section(facts, config),
         _left_out_section(facts),
         _reading_section(config),
-        _privacy_section(config, taxonomy),
+        privacy_section(facts, config, taxonomy),
         _licence_section(facts, config),
     )
     return _header(facts, config) + "\n" + "\n\n".join(section for section in sections if section) + "\n"
@@ -62,11 +63,7 @@ def _header(facts: ReleaseFacts, config: ReleaseConfig) -> str:
             for table in TABLES
         ],
     }
-    return f"---\n{_yaml(header)}---\n"
-
-
-def _yaml(document: dict[str, object]) -> str:
-    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=120))
+    return f"---\n{yaml_text(header)}---\n"
 
 
 def _scripted_section(facts: ReleaseFacts) -> str:
@@ -81,23 +78,31 @@ def _scripted_section(facts: ReleaseFacts) -> str:
     )
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[object, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "/") for cell in line) + " |" for line in lines)
-
-
 def _holds_section(facts: ReleaseFacts) -> str:
     rows: list[tuple[object, ...]] = [
-        (name, s.subjects, s.videos, s.segments, s.scripted_segments, s.votes, s.keypoint_rows)
+        (name, s.subjects, s.videos, s.segments, s.scripted_segments, s.votes, s.keypoint_rows, s.unlabelled)
         for name, s in facts.splits.items()
     ]
-    head = ("split", "subjects", "videos", "segments", "scripted segments", "votes", "keypoint rows")
-    return (
-        f"{HOLDS_HEADING}\n\n{_table(head, rows)}\n\n"
+    head = ("split", "subjects", "videos", "segments", "scripted segments", "votes", "keypoint rows", "windows")
+    text = (
+        f"{HOLDS_HEADING}\n\n{table(head, rows)}\n\n"
         "*segments* are spans in which people agreed on a micro-gesture, *keypoints* one row a frame of each person "
-        "who has segments, *votes* every answer behind them, *videos* sizes, rates and lengths. Times are nanoseconds "
-        "since the first displayed frame, spans half-open. Every column is described in its file's field metadata."
-    ) + _outcomes_text(facts)
+        "who has segments or windows, *votes* every answer behind them, *videos* sizes, rates and lengths, *subjects* "
+        "people under pseudonyms, *unlabelled* the windows: good pieces without a segment, for training without "
+        "labels. Times are nanoseconds since the first displayed frame, spans half-open. Every column is described in its "
+        "file's field metadata and in croissant.json; stats/index.html shows it all in pictures."
+    )
+    return text + _origins_text(facts) + _outcomes_text(facts)
+
+
+def _origins_text(facts: ReleaseFacts) -> str:
+    if not facts.origin_licences:
+        return ""
+    told = "; ".join(f"{count} from {origin}" for origin, count in facts.origins.items())
+    return (
+        f"\n\nThe segments come from several data sets ({told}; column `origin`). What an imported one does not tell, "
+        "such as the edges of a gesture where whole clips are labelled, is null."
+    )
 
 
 def _outcomes_text(facts: ReleaseFacts) -> str:
@@ -124,7 +129,13 @@ def _splits_section(facts: ReleaseFacts, config: ReleaseConfig) -> str:
         missing = [split for split in SPLITS if split not in facts.splits]
         told = (
             "Splits are disjoint by subject and by video: no person and no recording is in two of them. A subject "
-            "keeps its side in later releases (`splits.lock`)."
+            "keeps its side in later releases (`splits.lock`). leak-report.json tells what was checked."
+        )
+        told += "".join(f" {note}" for note in facts.leak_report.notes)
+        told += "".join(
+            f" Of {check.checked} matches whose two players are both here, {check.found} have them in different splits."
+            for check in facts.leak_report.checks
+            if check.name == "match" and check.checked
         )
         if missing:
             told += f" There were too few subjects or segments for: {', '.join(missing)}."
@@ -145,11 +156,52 @@ def _classes_section(facts: ReleaseFacts, config: ReleaseConfig, taxonomy: Taxon
         rows.append((class_id, name, *counts.values(), total))
         if total < RARE_CLASS_SEGMENTS:
             rare.append(f"{name} ({total})")
-    text = f"{CLASSES_HEADING}\n\n{_table(('class_id', 'class_name', *facts.splits, 'all'), rows)}"
+    text = f"{CLASSES_HEADING}\n\n{table(('class_id', 'class_name', *facts.splits, 'all'), rows)}"
     if rare:
         text += f"\n\nToo rare to evaluate (fewer than {RARE_CLASS_SEGMENTS} segments): {'; '.join(rare)}."
     absent = sum(g.class_id not in facts.class_counts for g in taxonomy)
     return text + f"\n\n{absent} of the {len(taxonomy.classes)} classes of {taxonomy.title} do not occur."
+
+
+def _tasks_section(facts: ReleaseFacts) -> str:
+    rows: list[tuple[object, ...]] = [
+        (ready.task, "yes" if ready.suffices else "no", ready.why) for ready in facts.readiness
+    ]
+    return f"{TASKS_HEADING}\n\n{table(('task', 'suffices', 'why'), rows)}"
+
+
+def _people_section(facts: ReleaseFacts, config: ReleaseConfig) -> str:
+    found = facts.annotation
+    agreement = "" if found.mean_agreement is None else f", with a mean agreement of {found.mean_agreement:.2f}"
+    seconds = "" if found.median_seconds is None else f" An answer took {found.median_seconds:g} s (median)."
+    text = (
+        f"## How it was annotated\n\n{found.annotators} annotator(s) answered on the review page, "
+        f"{found.mean_answers:.1f} counted answers a segment{agreement}.{seconds} `posterior` is how likely class and "
+        "existence are, given all answers and the skill of those who gave them; `votes` holds every single answer."
+    )
+    for one in facts.attributes:
+        text += (
+            f"\n\n`{one.name}` in *subjects*: declared of {one.declared}, published of {one.published} "
+            f"({one.generalised} generalised), left out of {one.nulled}, because fewer than "
+            f"{config.min_subjects_an_attribute} people would share it."
+        )
+    return text
+
+
+def _descriptions_section(facts: ReleaseFacts, config: ReleaseConfig) -> str:
+    told = facts.descriptions
+    text = (
+        f"## Descriptions\n\n{told.by_person} written by reviewers, {told.by_template} made from measured fields, "
+        f"{told.by_model} worded by a language model from those fields alone (column `description_by`); what was "
+        "made of the fields is kept beside each in `template_description`. The fields (body part, side, contact, "
+        "movement, repetitions, speed, extent) are measured from keypoints, as well as these were seen."
+    )
+    if config.descriptions.model:
+        text += (
+            f" Model: {config.descriptions.model}; {told.refused} of its answers said more than the fields and were "
+            f"refused, {told.unanswered} were not to be had."
+        )
+    return text
 
 
 def _left_out_section(facts: ReleaseFacts) -> str:
@@ -161,7 +213,9 @@ def _left_out_section(facts: ReleaseFacts) -> str:
     rows: list[tuple[object, ...]] = [
         (what, reason, count) for what, counts in counted for reason, count in counts.items()
     ]
-    text = _table(("what", "reason", "count"), rows) if rows else "Nothing."
+    text = table(("what", "reason", "count"), rows) if rows else "Nothing."
+    if facts.withdrawn_segments:
+        text += f"\n\n{facts.withdrawn_segments} segment(s) of earlier releases were withdrawn and are not here."
     if facts.shortened_segments:
         text += f"\n\n{facts.shortened_segments} span(s) reached beyond the person's track and were cut to it."
     return f"## What was left out\n\n{text}"
@@ -170,11 +224,12 @@ def _left_out_section(facts: ReleaseFacts) -> str:
 def _reading_section(config: ReleaseConfig) -> str:
     return f"""## Reading it
 
-With any Parquet reader:
+With the Hub's library, or any Parquet reader:
 
 ```python
-import polars
+import datasets, polars
 
+datasets.load_dataset("./{config.folder_name}")  # segments; name="keypoints" and so on for the other tables
 polars.read_parquet("{config.folder_name}/data/segments-*.parquet")
 ```
 
@@ -193,69 +248,15 @@ release.keypoints(segment).values  # (frames, points, 3): x px, y px, score
 `sha256sum -c SHA256SUMS` checks the files."""
 
 
-def _privacy_section(config: ReleaseConfig, taxonomy: Taxonomy) -> str:
-    if config.profile == "identity-free":
-        held = (
-            "Profile `identity-free`: the 68 face points (COCO-WholeBody 23-90) are left out; body (with one point "
-            "each for nose, eyes and ears), feet and hands are kept."
-        )
-        hurt = "; ".join(g.name for g in classes_hurt_by_profile(taxonomy))
-        if hurt:
-            held += f" These classes suffer from it, because face points would show or place them: {hurt}."
-    else:
-        held = (
-            "Profile `research`: all 133 points, the 68 of the face included. Face shape is biometric data: share this "
-            "profile under agreement only."
-        )
-    return f"""## Privacy
-
-{held} Ids are keyed hashes: without the study's key they can't be joined to names. Of the answers, comments and clock
-times are left out: votes hold whole seconds and the week of the study. There is no checksum of any video: a digest of
-a public file is the same for everybody who holds it, and so would lead straight to its source.
-
-What could still identify someone:
-
-- **The skeleton itself.** Posture, build, gait and habits of the hands differ between people, and whoever has the
-  source video can run a pose estimator and find the same movement. This data is pseudonymous, not anonymous.
-- **Length, frame count, picture size and rate** of a video narrow down the recordings it can be.
-- **Rare gestures and exact times**, to somebody who remembers the occasion.
-
-Do not try to find out who the people are."""
-
-
 def _licence_section(facts: ReleaseFacts, config: ReleaseConfig) -> str:
     licence = licence_of(config.license_id)
-    bound = "".join(f"\n- {outcome_licence_line(name)}" for name in facts.outcome_licences)
+    lines = [outcome_licence_line(name) for name in facts.outcome_licences]
+    lines += [origin_licence_line(*pair) for pair in sorted(facts.origin_licences.items())]
+    bound = "".join(f"\n- {line}" for line in lines)
     return (
         f"## Licence and citation\n\nAnnotations and keypoints: [{licence.spdx}]({licence.url}), see LICENSE. The "
         "videos are not part of this release. How to cite: CITATION.cff. What changed: CHANGELOG.md."
     ) + (f"\n{bound}" if bound else "")
-
-
-def citation_text(config: ReleaseConfig) -> str:
-    """Write CITATION.cff (format 1.2.0)."""
-    authors = config.authors or (f"The maintainers of {config.name}",)
-    document: dict[str, object] = {
-        "cff-version": "1.2.0",
-        "message": "If you use this data set, please cite it as below.",
-        "type": "dataset",
-        "title": config.title,
-        "version": config.version,
-        "license": config.license_id,
-        "authors": [{"name": author} for author in authors],
-    }
-    return _yaml(document)
-
-
-def changelog_text(facts: ReleaseFacts, *, config: ReleaseConfig, earlier: str) -> str:
-    """Write CHANGELOG.md: this version's numbers above the entries of the versions before."""
-    heading = "# Changelog\n"
-    numbers = ", ".join(f"{name} {split.segments}" for name, split in facts.splits.items())
-    entry = (
-        f"\n## {config.version}\n\n- {facts.segments} segments ({numbers}) of {facts.subjects} known subject(s), "
-        f"{facts.votes} votes, {facts.keypoint_rows} keypoint rows; profile {config.profile}.\n"
-    )
-    return heading + entry + earlier.removeprefix(heading)
 
 
 def table_under(card: str, heading: str) -> list[dict[str, str]]:

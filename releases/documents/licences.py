@@ -1,6 +1,6 @@
 """The licences that a release's annotations may carry, and the notice that names one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -73,9 +73,23 @@ def outcome_licence_line(name: str) -> str:
     )
 
 
-def licence_text(licence: Licence, *, title: str, outcome_licences: Iterable[str] = ()) -> str:
+def origin_licence_line(origin: str, licence: str) -> str:
+    """Say what binds the segments and keypoints that came from an imported data set."""
+    told = licence.strip() or "nobody said under which licence: ask its makers before you use it or hand it on"
+    return f"Segments, keypoints and videos whose `origin` is `{origin}` come from an imported data set: {told}."
+
+
+def licence_text(
+    licence: Licence,
+    *,
+    title: str,
+    outcome_licences: Iterable[str] = (),
+    origin_licences: Mapping[str, str] | None = None,
+) -> str:
     """Write LICENSE: what is licensed, under what, and what is not."""
-    bound = "".join(f"\n{outcome_licence_line(name)}\n" for name in outcome_licences)
+    lines = [outcome_licence_line(name) for name in outcome_licences]
+    lines += [origin_licence_line(*pair) for pair in sorted((origin_licences or {}).items())]
+    bound = "".join(f"\n{line}\n" for line in lines)
     return f"""{title}: licence
 
 SPDX-License-Identifier: {licence.spdx}

@@ -37,10 +37,14 @@ KEYPOINT_ROWS = (
     column("keypoints_row_count", pa.int32(), "Rows of keypoints that belong to it, one a frame"),
 )
 DESCRIPTION_FIELDS = (
-    column("body_part", pa.string(), "What moves or touches: head, mouth, shoulders, torso, arm, hand, hands"),
+    column(
+        "body_part",
+        pa.string(),
+        "What moves or touches: head, mouth, shoulders, torso, arm(s), hand(s), leg(s); body: nothing tells which",
+    ),
     column("side", pa.string(), "The person's own left, right or both; null: none, or not told", nullable=True),
     column("contact_target", pa.string(), "Where a hand rests or touches; null: nowhere, or not seen", nullable=True),
-    column("movement", pa.string(), "still, once, back_and_forth, repeated or irregular"),
+    column("movement", pa.string(), "still, once, back_and_forth, repeated, irregular; unknown: too little seen"),
     column("repetitions", pa.int32(), "Back-and-forth cycles that were counted; null: too little seen", nullable=True),
     column("speed", pa.float32(), "Peak speed of the part, shoulder widths a second; null: unseen", nullable=True),
     column("extent", pa.float32(), "Diagonal of the part's way, shoulder widths; null: unseen", nullable=True),

@@ -1,19 +1,26 @@
 """Writing the tables of a release, split by split and video by video: memory does not grow with the keypoints."""
 
-from collections import Counter
-from itertools import groupby
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
 
 from releases.config import ReleaseConfig
-from releases.facts import ReleaseFacts, SplitFacts, count_classes, count_split
+from releases.facts import AttributeFacts, LeakReport, ReleaseFacts, SplitFacts, count_split
 from releases.inputs import ReleaseInputs
+from releases.privacy.attributes import PublishedAttributes, publish_attributes
+from releases.readiness import readiness_of
 from releases.splits.config import SPLITS
+from releases.splits.leaks import find_leaks_in_rows, refuse_leaks
 from releases.tables.columns import INT16_PIXELS, TABLES, schema_of
-from releases.tables.linking import link_segments
-from releases.tables.selection import Row, Selection, select_segments, select_votes, with_class
+from releases.tables.selection import Row, Selection, select_segments
 from releases.tables.shards import ShardWriter
+from releases.tables.unlabelled import quotas
+from releases.tables.video import VideoReader
+from releases.tables.votes import select_votes
+from releases.tables.written import Written
 from schema.arrow import KEYPOINTS
 from schema.errors import DamagedTableError, DropReason, InvalidReleaseError
 from schema.rows import WIDE_KEYPOINTS_SCHEMA
@@ -31,62 +38,53 @@ def write_contents(inputs: ReleaseInputs, data: Path, *, config: ReleaseConfig) 
     """
     selection = select_segments(inputs, config)
     writers = _Writers(data, config, wide=_is_wide(selection))
-    linked = _Linked()
-    for split in SPLITS:
-        _write_keypoints(selection, split, inputs, writers, linked)
-    if linked.without_keypoints:
-        selection.left_out[DropReason.NO_KEYPOINTS.value] += linked.without_keypoints
-    _check_not_empty(linked, selection.left_out)
-    released = [row for rows in linked.segments.values() for row in rows]
-    votes, left_out_votes = select_votes(inputs.annotations, released=released, all_segments=inputs.segments)
-    splits: dict[str, SplitFacts] = {}
-    for split, rows in linked.segments.items():
-        of_split = [vote for vote in votes if vote["split"] == split]
-        videos = [_video_row(v, split, selection, inputs) for v in sorted({row["video_id"] for row in rows})]
-        writers.write_rows("segments", split, [with_class(row, inputs.taxonomy) for row in rows])
-        writers.write_rows("votes", split, of_split)
-        writers.write_rows("videos", split, videos)
-        splits[split] = count_split(rows, of_split, keypoint_rows=linked.keypoint_rows[split])
-    outcomes = [
-        inputs.match_outcomes[video_id]
-        for video_id in sorted({row["video_id"] for row in released})
-        if video_id in inputs.match_outcomes
-    ]
-    facts = ReleaseFacts(
-        splits=splits,
-        class_counts=count_classes(linked.segments),
-        scripted_votes=sum(vote["scripted"] for vote in votes),
-        left_out_segments=dict(sorted(selection.left_out.items())),
-        left_out_votes=dict(sorted(left_out_votes.items())),
-        shortened_segments=linked.shortened,
-        dropped_counts={str(reason): count for reason, count in sorted(inputs.dropped_counts.items())},
-        outcome_counts=dict(sorted(Counter(one.outcome for one in outcomes).items())),
-        outcome_licences=tuple(sorted({" ".join(one.licence.split()) for one in outcomes if one.licence.strip()})),
+    reader = VideoReader(
+        selection=selection,
+        config=config,
+        taxonomy=inputs.taxonomy,
+        quota_of=_quotas(selection, config),
+        person_descriptions=inputs.person_descriptions,
+        rewrite=inputs.rewrite,
     )
-    subjects = {row["subject_id"] for row in released}
-    return facts, {subject: split for subject, split in selection.assignment.items() if subject in subjects}
-
-
-def _video_row(video_id: str, split: str, selection: Selection, inputs: ReleaseInputs) -> Row:
-    known = inputs.match_outcomes.get(video_id)
-    return selection.video_rows[video_id] | {"match_outcome": known.outcome if known else None, "split": split}
-
-
-class _Linked:
-    """What is known once the keypoints are written."""
-
-    def __init__(self) -> None:
-        self.segments: dict[str, list[Row]] = {}
-        self.keypoint_rows: dict[str, int] = {}
-        self.without_keypoints = 0
-        self.shortened = 0
+    written = Written()
+    for split in SPLITS:
+        _write_keypoints(split, reader, _keypoints_of(inputs, config), writers, written)
+    if written.without_keypoints:
+        selection.left_out[DropReason.NO_KEYPOINTS.value] += written.without_keypoints
+    _check_not_empty(written, selection.left_out)
+    votes, left_out_votes = select_votes(
+        inputs.annotations,
+        released=written.all_segments,
+        side_of_video={row["video_id"]: split for split, rows in written.videos.items() for row in rows},
+        all_segments=inputs.segments,
+    )
+    attributes, attribute_facts = _attributes(inputs, written, config)
+    splits: dict[str, SplitFacts] = {}
+    for split in written.splits:
+        of_split = [vote for vote in votes if vote["split"] == split]
+        writers.write_rows("segments", split, written.segments[split])
+        writers.write_rows("unlabelled", split, written.windows[split])
+        writers.write_rows("votes", split, of_split)
+        writers.write_rows("videos", split, written.videos[split])
+        writers.write_rows("subjects", split, _subject_rows(split, written, attributes))
+        splits[split] = count_split(
+            written.segments[split],
+            of_split,
+            written.videos[split],
+            written.windows[split],
+            keypoint_rows=written.keypoint_rows[split],
+        )
+    facts = written.facts(inputs, selection, splits=splits, votes=votes, left_out_votes=left_out_votes)
+    facts = replace(facts, attributes=attribute_facts, leak_report=_proven(selection, written))
+    facts = replace(facts, readiness=readiness_of(written.segments, written.windows, written.videos, splits=splits))
+    return facts, {subject: selection.assignment[subject] for subject in sorted(written.subjects)}
 
 
 class _Writers:
     """The shard writers of one release."""
 
     def __init__(self, data: Path, config: ReleaseConfig, *, wide: bool) -> None:
-        self.data, self._config = data, config
+        self.data, self.config = data, config
         self.schemas = {table: schema_of(table, profile=config.profile, wide=wide) for table in TABLES}
 
     def open(self, table: str, split: str) -> ShardWriter:
@@ -95,8 +93,8 @@ class _Writers:
             table=table,
             split=split,
             schema=self.schemas[table],
-            row_group_rows=self._config.row_group_rows,
-            shard_rows=self._config.shard_rows,
+            row_group_rows=self.config.row_group_rows,
+            shard_rows=self.config.shard_rows,
         )
 
     def write_rows(self, table: str, split: str, rows: list[Row]) -> None:
@@ -106,46 +104,108 @@ class _Writers:
             writer.write(pa.Table.from_pylist(named, schema=schema))
 
 
+def _proven(selection: Selection, written: Written) -> LeakReport:
+    """Count the leaks in what was written, and refuse any; conferences and matches are known to the plan alone."""
+    checks = find_leaks_in_rows(
+        segments=written.all_segments,
+        unlabelled=[row for split in SPLITS for row in written.windows[split]],
+        videos=[row for split in SPLITS for row in written.videos[split]],
+    )
+    refuse_leaks(checks)
+    told = {check.name for check in checks}
+    others = [check for check in selection.report.checks if check.name not in told]
+    return replace(selection.report, checks=(*checks, *others))
+
+
 def _is_wide(selection: Selection) -> bool:
-    videos = [selection.video_rows[row["video_id"]] for row in selection.segments]
-    return any(max(video["width"], video["height"]) > INT16_PIXELS for video in videos)
+    rows = (row for of_split in selection.videos.values() for row in of_split)
+    return any(max(row["width"] or 0, row["height"] or 0) > INT16_PIXELS for row in rows)
+
+
+def _quotas(selection: Selection, config: ReleaseConfig) -> dict[str, int]:
+    videos = {row["video_id"] for rows in selection.videos.values() for row in rows}
+    videos_of: defaultdict[str, set[str]] = defaultdict(set)
+    for (video_id, _), subject in selection.subject_of.items():
+        if video_id in videos:
+            videos_of[subject].add(video_id)
+    return quotas(videos_of, most_per_subject=config.unlabelled.most_per_subject)
+
+
+def _keypoints_of(inputs: ReleaseInputs, config: ReleaseConfig) -> Callable[[str], pa.Table]:
+    imported = inputs.imported if config.imported == "include" else None
+    others = frozenset(imported.videos["video_id"].to_pylist()) if imported else frozenset()
+
+    def read(video_id: str) -> pa.Table:
+        if imported is not None and video_id in others:
+            return imported.keypoints_of(video_id)
+        return inputs.keypoints_of(video_id)
+
+    return read
 
 
 def _write_keypoints(
-    selection: Selection, split: str, inputs: ReleaseInputs, writers: _Writers, linked: _Linked
+    split: str,
+    reader: VideoReader,
+    keypoints_of: Callable[[str], pa.Table],
+    writers: _Writers,
+    written: Written,
 ) -> None:
-    rows = [row for row in selection.segments if row["split"] == split]
-    found: list[Row] = []
+    names = writers.schemas["keypoints"].names
     with writers.open("keypoints", split) as writer:
-        for video_id, of_video in groupby(rows, key=lambda row: str(row["video_id"])):
-            video = link_segments(
-                list(of_video),
-                _checked(inputs.keypoints_of(video_id), video_id, writers.schemas["keypoints"]),
-                video=selection.video_rows[video_id],
-                first_row=writer.row_count,
-            )
-            writer.write(video.keypoints)
-            found += video.segments
-            linked.without_keypoints += video.without_keypoints
-            linked.shortened += video.shortened
-    if found:
-        linked.segments[split], linked.keypoint_rows[split] = found, writer.row_count
-    else:
+        for video in reader.selection.videos[split]:
+            keypoints = _checked(keypoints_of(video["video_id"]), video["video_id"])
+            contents = reader.contents(video, keypoints, first_row=writer.row_count)
+            written.add(split, video, contents)
+            written.examine(video, contents, reader.selection, faces=writers.config.profile == "identity-free")
+            writer.write(contents.published.select(names))
+    if not written.videos[split]:
         for path in writers.data.glob(f"keypoints-{split}-*"):
             path.unlink()
 
 
-def _checked(keypoints: pa.Table, video_id: str, wanted: pa.Schema) -> pa.Table:
+def _checked(keypoints: pa.Table, video_id: str) -> pa.Table:
     if not any(keypoints.schema.equals(s, check_metadata=False) for s in (KEYPOINTS.schema, WIDE_KEYPOINTS_SCHEMA)):
         raise DamagedTableError(
             f"keypoints of {video_id}: the columns are not those of this version of pressroom; delete that part"
         )
-    return keypoints.select(wanted.names)
+    return keypoints
 
 
-def _check_not_empty(linked: _Linked, left_out: Counter[str]) -> None:
-    if not linked.segments:
-        told = ", ".join(f"{count} {reason}" for reason, count in left_out.items()) or "none was verified yet"
+def _check_not_empty(written: Written, left_out: Counter[str]) -> None:
+    if not written.all_segments:
+        told = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count) or "none was verified yet"
         raise InvalidReleaseError(
             f"no segment to publish ({told}): verify candidates, and declare who is in the videos"
         )
+
+
+def _attributes(
+    inputs: ReleaseInputs, written: Written, config: ReleaseConfig
+) -> tuple[dict[str, PublishedAttributes], tuple[AttributeFacts, ...]]:
+    return publish_attributes(
+        inputs.subject_attributes,
+        subjects=written.subjects,
+        names=config.subject_attributes,
+        k=config.min_subjects_an_attribute,
+    )
+
+
+def _subject_rows(split: str, written: Written, attributes: dict[str, PublishedAttributes]) -> list[Row]:
+    segments = Counter(row["subject_id"] for row in written.segments[split])
+    rows = [*written.segments[split], *written.windows[split]]
+    videos: defaultdict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        if row["subject_id"] is not None:
+            videos[row["subject_id"]].add(row["video_id"])
+    return [
+        {
+            "subject_id": subject,
+            "video_count": len(videos[subject]),
+            "segment_count": segments[subject],
+            "frame_count": written.rows_of_subject[subject],
+            "sex": attributes[subject].sex,
+            "birth_years": attributes[subject].birth_years,
+            "split": split,
+        }
+        for subject in sorted(videos)
+    ]

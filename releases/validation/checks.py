@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -20,6 +21,7 @@ from schema.timespan import NS_PER_SECOND
 
 ROW_GROUP_BYTES = 100 * 2**20
 """Largest row group, uncompressed: the Hub's viewer and streaming readers load one whole."""
+IntArray = npt.NDArray[np.int64] | npt.NDArray[np.int32]
 KEYPOINT_KEYS = ["video_id", "track_number", "frame_index", "time_ns"]
 
 
@@ -45,6 +47,8 @@ class SplitContents:
     segments: list[Row]
     votes: list[Row]
     videos: list[Row]
+    subjects: list[Row]
+    unlabelled: list[Row]
     keypoints: pa.Table
 
     @property
@@ -91,20 +95,31 @@ def read_split(shards: dict[str, list[Path]], split: str) -> SplitContents:
 
     keypoints = pa.concat_tables([pq.read_table(path, columns=KEYPOINT_KEYS) for path in shards["keypoints"]])
     return SplitContents(
-        split=split, segments=rows("segments"), votes=rows("votes"), videos=rows("videos"), keypoints=keypoints
+        split=split,
+        segments=rows("segments"),
+        votes=rows("votes"),
+        videos=rows("videos"),
+        subjects=rows("subjects"),
+        unlabelled=rows("unlabelled"),
+        keypoints=keypoints,
     )
 
 
 def check_keys(contents: list[SplitContents]) -> Iterator[Finding]:
     """Check that every key is there once, in all splits together."""
-    for table, key in (("segments", "segment_id"), ("votes", "vote_id")):
+    keys = (
+        ("segments", "segment_id"),
+        ("votes", "vote_id"),
+        ("videos", "video_id"),
+        ("subjects", "subject_id"),
+        ("unlabelled", "window_id"),
+    )
+    for table, key in keys:
         counts = Counter(row[key] for one in contents for row in getattr(one, table))
         repeated = sum(count > 1 for count in counts.values())
         if repeated:
             yield Finding(check="keys", file=f"data/{table}", detail=f"{repeated} value(s) of {key} come twice")
     for one in contents:
-        if len({row["video_id"] for row in one.videos}) < len(one.videos):
-            yield Finding(check="keys", file=f"data/videos-{one.split}", detail="a video_id comes twice")
         frames = one.keypoints["frame_index"].to_numpy()
         runs = _track_runs(one.keypoints)
         keys = [key for key, _ in runs]
@@ -115,20 +130,24 @@ def check_keys(contents: list[SplitContents]) -> Iterator[Finding]:
 
 
 def check_joins(one: SplitContents) -> Iterator[Finding]:
-    """Check that votes, segments, keypoints and videos of a split find each other, and name their own split."""
-    videos = {row["video_id"] for row in one.videos}
+    """Check that the tables of a split find each other, and name their own split."""
+    videos = {row["video_id"]: row for row in one.videos}
     held = set(pc.unique(one.keypoints["video_id"]).to_pylist())
     segments = {row["segment_id"]: row["video_id"] for row in one.segments}
-    for table in ("segments", "votes", "videos"):
+    for table in ("segments", "votes", "videos", "subjects", "unlabelled"):
         rows: list[Row] = getattr(one, table)
         file = f"data/{table}-{one.split}"
         if any(row["split"] != one.split for row in rows):
             yield Finding(check="joins", file=file, detail="the column split is not the file's")
-        if any(row["video_id"] not in videos for row in rows):
+        if table != "subjects" and any(row["video_id"] not in videos for row in rows):
             yield Finding(check="joins", file=file, detail="a row names a video that is not in videos")
-    if set(segments.values()) != videos or held != videos:
-        detail = "segments, keypoints and videos are not about the same videos"
+    if {row["video_id"] for row in (*one.segments, *one.unlabelled)} != videos.keys() or held != videos.keys():
+        detail = "segments with windows, keypoints and videos are not about the same videos"
         yield Finding(check="joins", file=f"data/videos-{one.split}", detail=detail)
+    outcomes = ((row["match_outcome"], videos.get(row["video_id"], row)["match_outcome"]) for row in one.segments)
+    if any(of_segment != of_video for of_segment, of_video in outcomes):
+        yield Finding(check="joins", file=one.segments_file, detail="a match_outcome is not that of the video")
+    yield from _check_subjects(one)
     named = [row for row in one.votes if row["segment_id"] is not None]
     if any(segments.get(row["segment_id"]) != row["video_id"] for row in named):
         detail = "a vote names a segment that is not there or is of another video"
@@ -136,6 +155,16 @@ def check_joins(one: SplitContents) -> Iterator[Finding]:
     classes = {(row["class_id"], row["class_number"], row["class_name"], row["group"]) for row in one.segments}
     if len({class_id for class_id, *_ in classes}) < len(classes):
         yield Finding(check="joins", file=one.segments_file, detail="one class has two numbers, names or groups")
+
+
+def _check_subjects(one: SplitContents) -> Iterator[Finding]:
+    named = {row["subject_id"] for row in (*one.segments, *one.unlabelled)} - {None}
+    counts = Counter(row["subject_id"] for row in one.segments)
+    file = f"data/subjects-{one.split}"
+    if named != {row["subject_id"] for row in one.subjects}:
+        yield Finding(check="joins", file=file, detail="its people are not those of the segments and windows")
+    elif any(row["segment_count"] != counts[row["subject_id"]] for row in one.subjects):
+        yield Finding(check="counts", file=file, detail="a segment_count is not the number of the person's segments")
 
 
 def check_spans(one: SplitContents) -> Iterator[Finding]:
@@ -147,23 +176,35 @@ def check_spans(one: SplitContents) -> Iterator[Finding]:
         row["video_id"]: NS_PER_SECOND * row["average_rate_denominator"] // max(row["average_rate_numerator"], 1)
         for row in one.videos
     }
-    wrong: Counter[str] = Counter()
-    for row in one.segments:
-        track = track_rows.get((row["video_id"], row["track_number"]))
-        if track is None:
-            wrong["have no keypoints of their track"] += 1
-            continue
-        first, end = np.searchsorted(times_ns[track], [row["start_ns"], row["end_ns"]]) + track.start
-        of_track = times_ns[track]
-        latest_ns = int(of_track[-1]) + longest_interval_ns(of_track, nominal_ns=nominal_ns.get(row["video_id"], 0))
+    for rows, file in ((one.segments, one.segments_file), (one.unlabelled, f"data/unlabelled-{one.split}")):
+        wrong: Counter[str] = Counter()
+        for row in rows:
+            track = track_rows.get((row["video_id"], row["track_number"]))
+            of_track = times_ns[track] if track is not None else times_ns[:0]
+            nominal = nominal_ns.get(row["video_id"], 0)
+            told = _span_fault(row, track, of_track, frames, nominal_ns=nominal)
+            wrong.update([told] if told else [])
+        for detail, count in wrong.items():
+            yield Finding(check="spans", file=file, detail=f"{count} {detail}")
+
+
+def _span_fault(row: Row, track: slice | None, of_track: IntArray, frames: IntArray, *, nominal_ns: int) -> str | None:
+    """Say what is wrong with a segment's or window's place in its track; ``frames`` are those of the whole split."""
+    if track is None:
+        return "have no keypoints of their track"
+    first, end = track.start, track.stop
+    if (row["start_ns"] is None) != (row["end_ns"] is None):
+        return "have one edge without the other"
+    if row["start_ns"] is not None:
+        first, end = np.searchsorted(of_track, [row["start_ns"], row["end_ns"]]) + track.start
+        latest_ns = int(of_track[-1]) + longest_interval_ns(of_track, nominal_ns=nominal_ns)
         if not of_track[0] <= row["start_ns"] < row["end_ns"] <= latest_ns:
-            wrong["reach beyond their track"] += 1
-        elif (row["keypoints_first_row"], row["keypoints_row_count"]) != (first, end - first) or first == end:
-            wrong["point to keypoints outside their span"] += 1
-        elif (row["first_frame"], row["end_frame"]) != (frames[first], frames[end - 1] + 1):
-            wrong["name frames that are not those of their keypoints"] += 1
-    for detail, count in wrong.items():
-        yield Finding(check="spans", file=one.segments_file, detail=f"{count} segment(s) {detail}")
+            return "reach beyond their track"
+    if (row["keypoints_first_row"], row["keypoints_row_count"]) != (first, end - first) or first == end:
+        return "point to keypoints outside their span"
+    if (row["first_frame"], row["end_frame"]) != (frames[first], frames[end - 1] + 1):
+        return "name frames that are not those of their keypoints"
+    return None
 
 
 def _track_runs(keypoints: pa.Table) -> list[tuple[tuple[str, int], slice]]:
@@ -181,28 +222,39 @@ def _track_runs(keypoints: pa.Table) -> list[tuple[tuple[str, int], slice]]:
 
 def check_splits(contents: list[SplitContents], *, locked: dict[str, str]) -> Iterator[Finding]:
     """Check that no person and no video is on two sides, that val and test hold known people, and the lock."""
-    for key in ("subject_id", "video_id"):
+    tables = {
+        "subject_id": ("segments", "unlabelled"),
+        "video_id": ("segments", "unlabelled"),
+        "recording_id": ("videos",),
+    }
+    for key, names in tables.items():
         sides: dict[str, set[str]] = {}
         for one in contents:
-            for row in one.segments:
+            for row in (row for name in names for row in getattr(one, name)):
                 if row[key] is not None:
                     sides.setdefault(row[key], set()).add(one.split)
         torn = sum(len(splits) > 1 for splits in sides.values())
         if torn:
-            yield Finding(check="splits", file="data/segments", detail=f"{torn} value(s) of {key} are in two splits")
+            file = f"data/{names[0]}"
+            yield Finding(check="splits", file=file, detail=f"{torn} value(s) of {key} are in two splits")
     for one in contents:
-        unknown = sum(row["subject_id"] is None for row in one.segments)
+        unknown = sum(row["subject_id"] is None for row in (*one.segments, *one.unlabelled))
         if unknown and one.split != "train":
-            detail = f"{unknown} segment(s) of unknown people in {one.split}"
+            detail = f"{unknown} segment(s) or window(s) of unknown people in {one.split}"
             yield Finding(check="unknown_subjects", file=one.segments_file, detail=detail)
-    found = {row["subject_id"]: one.split for one in contents for row in one.segments if row["subject_id"]}
+    found = {row["subject_id"]: one.split for one in contents for row in one.subjects}
     if found != locked:
         yield Finding(check="splits", file="splits.lock", detail="it does not name each subject with its split")
 
 
 def counts_of(contents: list[SplitContents]) -> dict[str, Any]:
     """Count again what the manifest and the card tell."""
-    counts = {one.split: count_split(one.segments, one.votes, keypoint_rows=one.keypoints.num_rows) for one in contents}
+    counts = {
+        one.split: count_split(
+            one.segments, one.votes, one.videos, one.unlabelled, keypoint_rows=one.keypoints.num_rows
+        )
+        for one in contents
+    }
     return {"counts": counts, "class_counts": count_classes({one.split: one.segments for one in contents})}
 
 

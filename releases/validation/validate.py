@@ -5,7 +5,7 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ import yaml
 from releases.build import FORMAT, file_sha256, release_files
 from releases.documents.card import CLASSES_HEADING, HOLDS_HEADING, read_header, table_under
 from releases.documents.licences import LICENCES, outcome_licence_line
+from releases.facts import TaskReadiness
 from releases.privacy.linter import ForbiddenStrings, Leak, find_leaks
 from releases.reader import open_release
-from releases.splits.assign import read_splits_lock
 from releases.splits.config import SPLITS
+from releases.splits.lock import read_splits_lock
 from releases.tables.columns import SCHEMA_VERSION, TABLES
 from releases.validation.checks import (
     Finding,
@@ -33,9 +34,10 @@ from releases.validation.checks import (
     read_split,
     shards_in,
 )
+from releases.validation.promises import check_promises
 from schema.errors import InvalidReleaseError
 
-__all__ = ["Finding", "validate_release"]
+__all__ = ["Finding", "read_readiness", "validate_release"]
 
 REQUIRED_FILES = (
     "CHANGELOG.md",
@@ -43,12 +45,17 @@ REQUIRED_FILES = (
     "LICENSE",
     "README.md",
     "SHA256SUMS",
+    "croissant.json",
+    "leak-report.json",
     "manifest.json",
     "reader.py",
     "splits.lock",
+    "stats/index.html",
 )
 READER_IMPORTS = {"numpy", "pyarrow"}
 """What the reader may need beside the standard library."""
+READER_EXTRAS = {"torch"}
+"""What its functions may import when they are called."""
 _CHECKSUM_LINE = re.compile(r"(?P<digest>[0-9a-f]{64})  (?P<path>[\w./-]+)")
 
 
@@ -79,6 +86,12 @@ def validate_release(folder: Path, *, forbidden: ForbiddenStrings | None = None)
     ]
     findings += _check_tables(folder, manifest)
     return list(dict.fromkeys(findings))
+
+
+def read_readiness(folder: Path) -> list[TaskReadiness]:
+    """Return for which tasks a valid release suffices, and why not, from its manifest."""
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return [TaskReadiness(**one) for one in manifest["readiness"]]
 
 
 def _check_files(folder: Path) -> Iterator[Finding]:
@@ -131,14 +144,31 @@ def _check_reader(path: Path) -> Iterator[Finding]:
     except (SyntaxError, ValueError):
         yield wrong("it is not Python")
         return
-    modules = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-    modules |= {node.module or "." for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    strange = {name.partition(".")[0] for name in modules} - READER_IMPORTS - sys.stdlib_module_names
+    later = {inner for node in ast.walk(tree) if _is_run_later(node) for inner in ast.walk(node)}
+    at_once = _modules(node for node in ast.walk(tree) if node not in later)
+    strange = (at_once - READER_IMPORTS) | (_modules(later) - READER_IMPORTS - READER_EXTRAS)
     if strange:
         yield wrong(f"it needs more than numpy and pyarrow: {', '.join(sorted(strange))}")
     defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     if "open_release" not in defined:
         yield wrong("it has no function open_release")
+
+
+def _is_run_later(node: ast.AST) -> bool:
+    """Tell whether a node's imports are made when a function is called, or by type checkers alone."""
+    for_types = isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+    return for_types or isinstance(node, ast.FunctionDef)
+
+
+def _modules(nodes: Iterable[ast.AST]) -> set[str]:
+    """Return the packages outside the standard library that the nodes import."""
+    names: set[str] = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or ".")
+    return {name.partition(".")[0] for name in names} - sys.stdlib_module_names
 
 
 def _check_licence(folder: Path, manifest: dict[str, Any]) -> Iterator[Finding]:
@@ -217,6 +247,7 @@ def _check_contents(folder: Path, contents: list[SplitContents], manifest: dict[
     if manifest.get("match_outcomes") != dict(outcomes):
         yield Finding(check="counts", file="manifest.json", detail="its match outcomes are not those of the videos")
     yield from _check_card(folder, contents, manifest, counted)
+    yield from check_promises(folder, contents, manifest)
     yield from _check_reading(folder, contents)
 
 
@@ -267,10 +298,10 @@ def _check_reading(folder: Path, contents: list[SplitContents]) -> Iterator[Find
     """Open the release as its users do and read one segment of each split."""
     release = open_release(folder)
     for one in contents:
-        if not one.segments:
-            yield Finding(check="files", file=one.segments_file, detail="the split holds no segment")
+        segment = next(iter((*one.segments, *one.unlabelled)), None)
+        if segment is None:
+            yield Finding(check="files", file=one.segments_file, detail="the split holds no segment and no window")
             continue
-        segment = one.segments[0]
         try:
             frames = release.keypoints(segment).frame_indices
         except (IndexError, KeyError):

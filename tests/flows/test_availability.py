@@ -13,11 +13,13 @@ from flows._facts import plan_facts, status_facts
 from flows._outcome import ExitStatus
 from flows._plan import study_videos
 from flows._report import tell_outcome
+from flows._withdrawals import DONE, tombstones
 from schema.arrow import AVAILABILITY, SOURCES, WITHDRAWALS
 from schema.errors import DropReason
 from tests.fake_site.plugins import load_extractors
 from tests.fake_site.server import FakeSite, Video
 from tests.site_study import DAY_S, S, SiteStudy, links
+from tests.traces import traces
 
 load_extractors()
 
@@ -107,9 +109,10 @@ def test_withdrawing_takes_two_rechecks(tmp_path: Path, site: FakeSite) -> None:
     assert len(study_videos(nights.study)) == 4
     outcome = nights.recheck(days=7)
     assert "1 videos withdrawn" in outcome.notes
-    (row,) = nights.study.store.read(WITHDRAWALS).to_pylist()
-    assert row["cause"] == "vanished"
-    assert len(study_videos(nights.study)) == 3
+    (stone,) = tombstones(nights.study).values()
+    assert (stone.cause, stone.state) == ("vanished", DONE)
+    assert len(study_videos(nights.study)) == len(list((nights.root / "media").iterdir())) == 3
+    assert traces(nights.root, [stone.video_id, "talk-0", "Talk 0"], but=("withdrawals/", "study.toml")) == []
     site.forget()
     assert nights.recheck(days=7).done == 3
     assert site.asked("page", "talk-0") == [], "a withdrawn video is nobody's concern any more"

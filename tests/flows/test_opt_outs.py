@@ -14,13 +14,15 @@ from flows._plan import current_candidates, study_videos, to_perceive, to_propos
 from flows._preview import preview_video
 from flows._publication import adjudicate, publish, published_release
 from flows._report import tell_outcome
-from schema.arrow import DUPLICATES, OUTCOMES, SOURCES, WITHDRAWALS
+from flows._withdrawals import DONE, begin, tombstones
+from schema.arrow import DUPLICATES, OUTCOMES, SOURCES
 from schema.errors import ConfigError, DropReason, UsageError
 from schema.rows import table_of
 from tests.answered_study import answered_study
 from tests.fake_site.plugins import load_extractors
 from tests.fake_site.server import FakeSite, Video
 from tests.site_study import SiteStudy, links
+from tests.traces import traces
 
 load_extractors()
 PLAYERS = "person_id,name,aliases\np1,Iga Świątek,Igusia\np2,Venus Williams,\n"
@@ -120,9 +122,11 @@ def test_what_is_there_is_withdrawn_and_never_comes_back(tmp_path: Path, site: F
     assert plan_facts(nights.study)["videos_to_withdraw"] == 1
     outcome = nights.night()
     assert "1 videos withdrawn by the opt-out list" in outcome.notes
-    (gone,) = nights.study.store.read(WITHDRAWALS).to_pylist()
-    assert gone["cause"] == "opted_out"
-    assert {video.video_id for video in study_videos(nights.study)} == before - {gone["video_id"]}
+    (gone,) = tombstones(nights.study).values()
+    assert (gone.cause, gone.state) == ("opted_out", DONE)
+    assert {video.video_id for video in study_videos(nights.study)} == before - {gone.video_id}
+    lists = ("withdrawals/", "study.toml", "private/opt-outs.csv", "private/players.csv")
+    assert traces(nights.root, [gone.video_id, "talk-1", "Iga Swiatek after", "Centre Court"], but=lists) == []
     assert status_facts(nights.study)["withdrawn"] == 1
     assert plan_facts(nights.study)["videos_to_withdraw"] == 0
     assert nights.night().notes == []
@@ -133,10 +137,9 @@ def test_what_is_there_is_withdrawn_and_never_comes_back(tmp_path: Path, site: F
     lifted = SiteStudy(nights.root, site, *sources)
     lifted.clock = nights.clock
     lifted.write("opt-outs.csv", "kind,value\n")
-    lifted.night()
-    assert lifted.outcomes()[-1] == DropReason.WITHDRAWN
+    assert [lost.reason for lost in lifted.night().dropped] == [DropReason.WITHDRAWN]
     assert site.sent_bytes("talk-1") == 0
-    assert {video.video_id for video in study_videos(lifted.study)} == before - {gone["video_id"]}
+    assert {video.video_id for video in study_videos(lifted.study)} == before - {gone.video_id}
 
 
 def test_a_copy_goes_with_its_original(tmp_path: Path, site: FakeSite) -> None:
@@ -196,9 +199,7 @@ def test_a_withdrawn_video_is_in_no_later_stage_and_not_in_the_next_release(
     first = published_release(study)
     assert first is not None
     gone, kept = (video.video_id for video in study_videos(study))
-    study.store.append(
-        WITHDRAWALS, table_of(WITHDRAWALS, [{"video_id": gone, "cause": "opted_out", "withdrawn_ns": 1}])
-    )
+    begin(study, [gone], cause="opted_out")
     videos = study_videos(study)
     assert [video.video_id for video in videos] == [kept]
     assert {video.video_id for video, _ in current_candidates(study, videos)} == {kept}

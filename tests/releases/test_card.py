@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from releases.documents.card import classes_hurt_by_profile, read_header, table_under
+from releases.documents.card import read_header, table_under
+from releases.documents.card_privacy import classes_hurt_by_profile
 from schema.taxonomy import load_taxonomy
 from tests.releases.release_data import CONFIG, build, make_inputs, segments_of
 
@@ -19,8 +20,10 @@ def test_the_header_is_what_the_hub_reads(published: Path) -> None:
     assert [(c["config_name"], c.get("default", False)) for c in configs] == [
         ("segments", True),
         ("keypoints", False),
-        ("votes", False),
         ("videos", False),
+        ("subjects", False),
+        ("votes", False),
+        ("unlabelled", False),
     ]
     for config in configs:
         for files in config["data_files"]:
@@ -40,7 +43,8 @@ def test_scripted_answers_are_stated_and_only_where_there_are_any(published: Pat
 def test_privacy_is_told_without_promises(published: Path) -> None:
     card = (published / "README.md").read_text()
     for statement in (
-        "the 68 face points (COCO-WholeBody 23-90) are left out",
+        "moved onto one face that is the same for everybody",
+        "Whether faces tell people apart was not tested",
         "pseudonymous, not anonymous",
         "no checksum of any video",
         "Pressing lips",

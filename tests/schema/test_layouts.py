@@ -13,6 +13,7 @@ from schema.layouts import (
     FACE_FROM_MESH,
     IMIGUE22,
     IMIGUE22_IN_MIGA35,
+    KINECT25,
     LAYOUTS,
     MA52_28,
     MIGA35,
@@ -209,8 +210,8 @@ class TestLayout:
         values[0] = (np.nan, 3, 0.9)
         xy, scores = from_xyc(values, layout)
         assert scores[0] == 0
-        assert scores[2] == pytest.approx(0.9)
-        assert xy[2].tolist() == [5, 0]
+        assert scores[5] == pytest.approx(0.9), "every layout has the shoulders"
+        assert xy[5].tolist() == [5, 0]
 
     def test_rows_of_another_format_are_refused(self, layout):
         with pytest.raises(ValueError, match=layout.name):
@@ -242,6 +243,18 @@ def test_names_of_the_35_joints_are_mirrored_above_the_feet_only():
     assert ours["EyeLeft"] == "right_eye"
     assert ours["RightFinger2"] == "right_hand_forefinger4"
     assert ours["ShoulderCenter"] == "left_shoulder+right_shoulder"
+
+
+def test_kinect_has_its_joints_where_its_documentation_has_them():
+    names = names_of(KINECT25)
+    assert [names[k] for k in (4, 5, 6, 8, 9, 10, 12, 13, 14, 16, 17, 18)] == [
+        *("left_shoulder", "left_elbow", "left_wrist", "right_shoulder", "right_elbow", "right_wrist"),
+        *("left_hip", "left_knee", "left_ankle", "right_hip", "right_knee", "right_ankle"),
+    ]
+    assert names[20:25] == [
+        "left_shoulder+right_shoulder", "left_hand_middle4", "left_hand_thumb4", "right_hand_middle4",
+        "right_hand_thumb4",
+    ]  # fmt: skip
 
 
 def test_openpose_has_its_points_where_its_documentation_has_them():

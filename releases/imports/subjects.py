@@ -1,0 +1,120 @@
+"""Small files that the importing person writes: who is in which recording, and which class a label number is."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from schema.errors import UsageError
+from schema.taxonomy import Taxonomy
+
+COLUMNS = ("recording", "subject", "outcome", "split")
+OUTCOMES = {"win": "win", "loss": "loss", "lose": "loss", "lost": "loss", "won": "win", "": None}
+SPLITS = {"train": "train", "val": "val", "validation": "val", "test": "test", "": None}
+NO_CLASS = "-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeclaredSubject:
+    """What the importing person says of one recording."""
+
+    subject: str | None
+    match_outcome: str | None = None
+    split: str | None = None
+
+
+def read_subjects(path: Path) -> dict[str, DeclaredSubject]:
+    """Read a CSV file with the columns recording and subject, and if wanted outcome and split.
+
+    Raises ``UsageError`` naming the line for an unknown column, outcome or split, and for a recording given twice.
+    """
+    rows = csv.DictReader(io.StringIO(read_text(path)), restkey="", strict=True)
+    names = [name.strip() for name in rows.fieldnames or ()]
+    for name in names:
+        if name not in COLUMNS:
+            near = get_close_matches(name, COLUMNS, n=1, cutoff=0.0)
+            raise UsageError(f"{path}: unknown column {name!r}; nearest is {near[0]!r}")
+    if not {"recording", "subject"} <= set(names):
+        raise UsageError(f"{path}: the columns recording and subject are needed, outcome and split are taken too")
+    found: dict[str, DeclaredSubject] = {}
+    try:
+        for row in rows:
+            where = f"{path} line {rows.line_num}"
+            told = {name: (value or "").strip() for name, value in zip(names, row.values(), strict=False)}
+            if told["recording"] in found:
+                raise UsageError(f"{where}: recording {told['recording']!r} comes twice; keep one of them")
+            found[told["recording"]] = DeclaredSubject(
+                subject=told["subject"] or None,
+                match_outcome=_one_of(OUTCOMES, told.get("outcome", ""), f"{where}: outcome"),
+                split=_one_of(SPLITS, told.get("split", ""), f"{where}: split"),
+            )
+    except csv.Error as error:
+        raise UsageError(f"{path} line {rows.line_num}: {error}") from error
+    return found
+
+
+def _one_of(words: Mapping[str, str | None], value: str, what: str) -> str | None:
+    if value.casefold() not in words:
+        raise UsageError(f"{what} {value!r} must be one of {', '.join(filter(None, words))}, or empty")
+    return words[value.casefold()]
+
+
+def declared_for(subjects: Mapping[str, DeclaredSubject], native_id: str) -> DeclaredSubject:
+    """Return what is declared of a recording; spreadsheets that made 7 of 0007 are understood."""
+    if native_id in subjects:
+        return subjects[native_id]
+    if native_id.isdigit():
+        return subjects.get(str(int(native_id)), DeclaredSubject(subject=None))
+    return DeclaredSubject(subject=None)
+
+
+def read_class_map(path: Path, taxonomy: Taxonomy) -> dict[int, str | None]:
+    """Read which class each label number is: lines ``number,class``, or classes alone, which count from 0.
+
+    A class is written as its id or its name; ``-`` says that the label has no class here and is left out.
+
+    Raises ``UsageError`` naming the line for a class that the taxonomy lacks, and for a number given twice.
+    """
+    found: dict[int, str | None] = {}
+    for number, (line, text) in enumerate(_lines(path)):
+        first, separator, rest = text.replace("\t", ",").partition(",")
+        is_pair = bool(separator) and first.strip().isdigit()
+        key, name = (int(first), rest.strip()) if is_pair else (number, text.strip())
+        if key in found:
+            raise UsageError(f"{path} line {line}: label {key} comes twice; keep one of them")
+        found[key] = None if name == NO_CLASS else class_named(taxonomy, name, where=f"{path} line {line}")
+    if not found:
+        raise UsageError(f"{path}: no label in it; lines such as `0,{taxonomy.classes[0].class_id}` are needed")
+    return found
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    for line, text in enumerate(read_text(path).splitlines(), start=1):
+        if text.strip() and text.replace(" ", "").casefold() not in ("label,class_id", "number,class", "label,class"):
+            yield line, text
+
+
+def class_named(taxonomy: Taxonomy, name: str, *, where: str) -> str:
+    """Return the class id that an id or a name stands for; raises ``UsageError`` with the nearest where none does."""
+    known = class_ids_by_name(taxonomy)
+    wanted = name.strip().strip('"').casefold()
+    if wanted not in known:
+        near = get_close_matches(wanted, known, n=1, cutoff=0.0)
+        raise UsageError(f"{where}: {taxonomy.name} has no class {name!r}; nearest is {known[near[0]]!r}")
+    return known[wanted]
+
+
+def class_ids_by_name(taxonomy: Taxonomy) -> dict[str, str]:
+    """Return class ids by id and by name, in small letters."""
+    by_name = {gesture.name.casefold(): gesture.class_id for gesture in taxonomy}
+    return by_name | {gesture.class_id.casefold(): gesture.class_id for gesture in taxonomy}
+
+
+def read_text(path: Path) -> str:
+    """Read a small file as text; raises ``UsageError`` where it can't be read or is no UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} can't be read as UTF-8 text ({type(error).__name__}); save it so") from error
