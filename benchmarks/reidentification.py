@@ -7,7 +7,8 @@ and tilts before a camera, with a mouth that talks. What differs between people:
 face (SHAPE_SPREAD), width and length of the face, depth of the nose, size of the head against the shoulders. What
 differs between the videos of one person: distance to the camera, how the person sits (turn, nod, tilt), how lively the
 person is, and an error of the estimator for each point that stays through the video. Then every frame has its own
-error. The magnitudes are those that the first table measures on real clips, rounded; so is the second study's truth.
+error. The first line of each study tells how much its faces differ and move: the magnitudes below are of the size that
+the real clips show, on the large side, which makes people easier to tell apart.
 
 The real study, where ../shared/media is there: mediapipe's keypoints of its clips of one person, each clip cut into
 pieces that stand for the person's videos. They share camera, chair and light, so "before" is easier and "after" harder
@@ -15,7 +16,8 @@ than in any real study: whatever of the occasion is left counts as if it were th
 
 Three attackers: *nearest* is the release's own test (`releases.privacy.reidentification`), *learned* whitens the same
 numbers by what varies within the videos of one half of the people, then looks for the nearest among the other half, and
-*scores* looks at the mean scores and the seen shares of the points alone. Chance is what guessing gives.
+*scores* looks at the mean scores and the seen shares of the points alone. Chance is what guessing gives. *lips* is what is kept: the correlation of the mouth's opening, published
+with estimated, in the median video.
 """
 
 import sys
@@ -31,6 +33,7 @@ from benchmarks.keypoint_storage import clip_keypoints
 from releases.privacy import faces
 from releases.privacy.faces import REDRAWN, neutral_faces
 from releases.privacy.reidentification import ALL_POINTS, face_features, nearest_neighbours, wilson_interval
+from schema.columns import FIXED_POINT_PER_PIXEL
 from schema.layouts import parts_seen_of
 from schema.records import KEYPOINT_COUNT, KeypointSequence, VideoId
 from schema.rows import keypoints_to_rows
@@ -46,6 +49,7 @@ CLIPS = (
 )  # fmt: skip
 """Clips of ten people whose face is seen."""
 PIECES = 4
+LIP_TOP, LIP_BOTTOM = 74, 80
 PEOPLE, VIDEOS, FRAMES = 60, 6, 250
 SHAPE_SPREAD = 0.03
 """How much a point of the neutral face differs between people, head widths."""
@@ -247,6 +251,27 @@ def _plain_hits(points: Floats, subjects: Sequence[str]) -> Floats:
     return np.array(hits)
 
 
+def kept_movement(before: Sequence[pa.Table], after: Sequence[pa.Table]) -> float:
+    """Return how well the published mouth opens as the estimated one does: the median correlation of a video."""
+    found = []
+    for tables in zip(before, after, strict=True):
+        told = [(_opening(table) / FIXED_POINT_PER_PIXEL) for table in tables]
+        seen = np.isfinite(told[0]) & np.isfinite(told[1])
+        spreads = [float(np.std(one[seen])) if seen.sum() > 2 else 0.0 for one in told]
+        if spreads[0] > 0:
+            found.append(float(np.corrcoef(told[0][seen], told[1][seen])[0, 1]) if spreads[1] > 0 else 0.0)
+    return float(np.median(found))
+
+
+def _opening(rows: pa.Table) -> Floats:
+    """Return the distance between upper and lower lip."""
+    top, bottom = (
+        [rows[f"k{point:03d}_{axis}"].to_numpy().astype(np.float64) for axis in ("x", "y")]
+        for point in (LIP_TOP, LIP_BOTTOM)
+    )
+    return np.asarray(np.hypot(bottom[0] - top[0], bottom[1] - top[1]))
+
+
 def _share(hits: Floats) -> str:
     low, high = wilson_interval(float(hits.sum()), hits.size)
     return f"{hits.mean():6.1%} [{low:.1%}, {high:.1%}]"
@@ -263,7 +288,7 @@ def print_study(study: Study) -> None:
     ]
     recordings = [str(number) for number in range(len(study.subjects))]
     print(f"\n{study.name}, {len(study.subjects)} videos")
-    print(f"{'published':<40} {'nearest':<24} {'learned':<24} {'scores':<24}")
+    print(f"{'published':<40} {'nearest':<24} {'learned':<24} {'scores':<24} lips")
     for name, points, change in ways:
         tables = [change(table) for table in study.tables]
         found = [face_features(table, points) for table in tables]
@@ -273,7 +298,8 @@ def print_study(study: Study) -> None:
         hits, chances = nearest_neighbours(features, study.subjects, recordings)
         by_score, _ = nearest_neighbours(scores, study.subjects, recordings)
         both = _share(learned(features, study.subjects))
-        print(f"{name:<40} {_share(hits):<24} {both:<24} {_share(by_score):<24}", flush=True)
+        lips = kept_movement(study.tables, tables)
+        print(f"{name:<40} {_share(hits):<24} {both:<24} {_share(by_score):<24} {lips:.2f}", flush=True)
     print(f"{'chance':<40} {chances.mean():6.1%} (learned: twice as much)")
 
 

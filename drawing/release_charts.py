@@ -1,4 +1,4 @@
-"""Charts of a release as PNG pictures, for bright and for dark pages: the same bytes for the same numbers."""
+"""Charts of a release as PNG pictures without a background: the same bytes for the same numbers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,26 +16,11 @@ ROW_INCHES = 0.235
 FONT_POINTS = 9
 FONT = "DejaVu Sans"
 """Travels with matplotlib: what fonts a machine has must not change a picture."""
+INK, FAINT, LINE, FILL = "#1b1f27", "#5b6472", "#d5d9e0", "#c9d3e0"
+"""For bright pages; dark ones invert the lightness. ``FILL`` is of bars that are not of one series."""
+SERIES = ("#1f5fa8", "#c2571a", "#2f7d3a")
 MARKERS = ("o", "s", "^")
 """One a series, so that colour is not all that tells them apart."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Palette:
-    """The colours of a page."""
-
-    ink: str
-    faint: str
-    line: str
-    fill: str
-    """Behind marks: bars that are not of one series."""
-    series: tuple[str, str, str]
-
-
-BRIGHT = Palette(
-    ink="#1b1f27", faint="#5b6472", line="#d5d9e0", fill="#c9d3e0", series=("#1f5fa8", "#c2571a", "#2f7d3a")
-)
-DARK = Palette(ink="#e6e8ec", faint="#a3abb8", line="#3a414d", fill="#465264", series=("#6fb1ff", "#ffa45c", "#7fd08a"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,53 +60,52 @@ class Histogram:
     """Whether the horizontal axis is logarithmic; all edges are then above 0."""
 
 
-def counts_chart(rows: Sequence[Counted], *, series: Sequence[str], label: str, palette: Palette) -> bytes:
+def counts_chart(rows: Sequence[Counted], *, series: Sequence[str], label: str) -> bytes:
     """Draw counts on a logarithmic axis, so that a row of 2 is seen beside one of 4,000.
 
     Args:
         rows: From top to bottom; at least one, each with a count above 0. A bar is the total, a mark one series.
         series: Names in the order of colours and marks.
         label: Of the horizontal axis.
-        palette: The page's colours.
     """
-    figure, (axes,) = _figure(0.9 + ROW_INCHES * len(rows), palette)
+    figure, (axes,) = _figure(0.9 + ROW_INCHES * len(rows))
     largest = max(row.total for row in rows)
     axes.set_xscale("log")
     axes.set_xlim(0.8, largest * 1.35 + 1)
     for place, row in enumerate(rows):
-        axes.barh(place, row.total - 0.8, left=0.8, height=0.62, color=palette.fill, linewidth=0)
+        axes.barh(place, row.total - 0.8, left=0.8, height=0.62, color=FILL, linewidth=0)
         axes.annotate(
             f"{row.total:,}", (row.total, place), xytext=(7, 0), textcoords="offset points", va="center",
-            color=palette.ink, fontsize=FONT_POINTS,
+            color=INK, fontsize=FONT_POINTS,
         )  # fmt: skip
     for number, name in enumerate(series):
-        seen = [(row.counts[name], place) for place, row in enumerate(rows) if row.counts.get(name)]
-        _marks(axes, seen, number, name, palette)
+        drop = _drop(number, len(series))
+        seen = [(row.counts[name], place + drop) for place, row in enumerate(rows) if row.counts.get(name)]
+        _marks(axes, seen, number, name)
     _name_rows(axes, [row.name for row in rows])
     _whole_numbers(axes)
     axes.set_xlabel(label)
-    _legend(axes, palette, ["all", *series])
+    _legend(axes, ["all", *series])
     return _png(figure)
 
 
-def spread_chart(rows: Sequence[Spread], *, label: str, palette: Palette) -> bytes:
+def spread_chart(rows: Sequence[Spread], *, label: str) -> bytes:
     """Draw spreads on a logarithmic axis: a thin line from the 5th to the 95th percentile, a bar over the middle half.
 
     Args:
         rows: From top to bottom; at least one, with percentiles above 0.
         label: Of the horizontal axis, with the unit.
-        palette: The page's colours.
     """
-    figure, (axes,) = _figure(0.9 + 1.3 * ROW_INCHES * len(rows), palette)
+    figure, (axes,) = _figure(0.9 + 1.3 * ROW_INCHES * len(rows))
     axes.set_xscale("log")
     for place, row in enumerate(rows):
         low, quarter, middle, three, high = row.percentiles
-        axes.plot([low, high], [place, place], color=palette.series[0], linewidth=1.2)
-        axes.plot([quarter, three], [place, place], color=palette.series[0], linewidth=7, alpha=0.45)
-        axes.plot([middle], [place], marker="o", markersize=5.5, color=palette.series[0])
+        axes.plot([low, high], [place, place], color=SERIES[0], linewidth=1.2)
+        axes.plot([quarter, three], [place, place], color=SERIES[0], linewidth=7, alpha=0.45)
+        axes.plot([middle], [place], marker="o", markersize=5.5, color=SERIES[0])
         axes.annotate(
             row.note, (1, place), xycoords=("axes fraction", "data"), xytext=(6, 0), textcoords="offset points",
-            va="center", color=palette.faint, fontsize=FONT_POINTS,
+            va="center", color=FAINT, fontsize=FONT_POINTS,
         )  # fmt: skip
     lowest, highest = min(row.percentiles[0] for row in rows), max(row.percentiles[-1] for row in rows)
     axes.set_xlim(min(0.5, lowest * 0.8), max(5.0, highest * 1.25))
@@ -131,21 +115,18 @@ def spread_chart(rows: Sequence[Spread], *, label: str, palette: Palette) -> byt
     return _png(figure)
 
 
-def scatter_chart(
-    points: Mapping[str, Sequence[tuple[float, float]]], *, labels: tuple[str, str], palette: Palette
-) -> bytes:
+def scatter_chart(points: Mapping[str, Sequence[tuple[float, float]]], *, labels: tuple[str, str]) -> bytes:
     """Draw points, one colour and mark a series, both axes logarithmic.
 
     Args:
         points: Positions by series, all above 0; at least one point.
         labels: Of the horizontal and the vertical axis, with the unit.
-        palette: The page's colours.
     """
-    figure, (axes,) = _figure(3.6, palette)
+    figure, (axes,) = _figure(3.6)
     axes.set_xscale("log")
     axes.set_yscale("log")
     for number, (name, positions) in enumerate(points.items()):
-        _marks(axes, positions, number, name, palette, alpha=0.75)
+        _marks(axes, positions, number, name, alpha=0.75)
     every = [point for positions in points.values() for point in positions]
     for set_limits, axis in ((axes.set_xlim, 0), (axes.set_ylim, 1)):
         values = [point[axis] for point in every]
@@ -154,65 +135,61 @@ def scatter_chart(
     _whole_numbers(axes)
     axes.set_xlabel(labels[0])
     axes.set_ylabel(labels[1])
-    axes.grid(axis="y", color=palette.line, linewidth=0.6)
-    _legend(axes, palette, list(points))
+    axes.grid(axis="y", color=LINE, linewidth=0.6)
+    _legend(axes, list(points))
     return _png(figure)
 
 
-def histograms(charts: Sequence[Histogram], *, label: str, palette: Palette) -> bytes:
+def histograms(charts: Sequence[Histogram], *, label: str) -> bytes:
     """Draw histograms side by side.
 
     Args:
         charts: One to three.
         label: Of the vertical axis, at the left.
-        palette: The page's colours.
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure, every = _figure(2.6, palette, columns=len(charts))
+    figure, every = _figure(2.6, columns=len(charts))
     for axes, chart in zip(every, charts, strict=True):
         widths = [high - low for low, high in zip(chart.edges[:-1], chart.edges[1:], strict=True)]
         axes.bar(
-            chart.edges[:-1], chart.counts, widths, align="edge", color=palette.series[0], alpha=0.8, linewidth=0.6,
-            edgecolor=palette.line,
+            chart.edges[:-1], chart.counts, widths, align="edge", color=SERIES[0], alpha=0.8, linewidth=0.6,
+            edgecolor=LINE,
         )  # fmt: skip
         if chart.is_log:
             axes.set_xscale("log")
             _plain_numbers(axes.xaxis)
         axes.set_xlabel(chart.label)
         axes.grid(axis="x", visible=False)
-        axes.grid(axis="y", color=palette.line, linewidth=0.6)
+        axes.grid(axis="y", color=LINE, linewidth=0.6)
         axes.set_axisbelow(True)
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+        axes.yaxis.set_major_formatter("{x:,.0f}")
     every[0].set_ylabel(label)
     return _png(figure)
 
 
-def shares_chart(
-    rows: Mapping[str, Mapping[str, float]], *, series: Sequence[str], label: str, palette: Palette
-) -> bytes:
+def shares_chart(rows: Mapping[str, Mapping[str, float]], *, series: Sequence[str], label: str) -> bytes:
     """Draw shares from 0 to 1 as marks, one row a name and one mark a series.
 
     Args:
         rows: Shares by series, by name, from top to bottom.
         series: Names in the order of colours and marks.
         label: Of the horizontal axis.
-        palette: The page's colours.
     """
-    figure, (axes,) = _figure(0.95 + 1.3 * ROW_INCHES * len(rows), palette)
+    figure, (axes,) = _figure(0.95 + 1.3 * ROW_INCHES * len(rows))
     for number, name in enumerate(series):
-        # marks of nearly equal shares lie one below the other instead of on each other
-        drop = 0.22 * (number - (len(series) - 1) / 2)
+        drop = _drop(number, len(series))
         seen = [(100 * shares[name], place + drop) for place, shares in enumerate(rows.values()) if name in shares]
-        _marks(axes, seen, number, name, palette)
+        _marks(axes, seen, number, name)
     axes.set_xlim(0, 100)
     _name_rows(axes, list(rows))
     axes.set_xlabel(label)
-    _legend(axes, palette, list(series))
+    _legend(axes, list(series))
     return _png(figure)
 
 
-def _figure(height_inches: float, palette: Palette, *, columns: int = 1) -> "tuple[Figure, list[Axes]]":
+def _figure(height_inches: float, *, columns: int = 1) -> "tuple[Figure, list[Axes]]":
     """Make a figure without pyplot, which would keep it and look for a screen."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -224,14 +201,19 @@ def _figure(height_inches: float, palette: Palette, *, columns: int = 1) -> "tup
         for side in ("top", "right", "left"):
             axes.spines[side].set_visible(False)
         for side in ("bottom", "left"):
-            axes.spines[side].set_color(palette.line)
+            axes.spines[side].set_color(LINE)
         axes.set_facecolor("none")
-        axes.tick_params(which="both", colors=palette.ink, length=0, labelsize=FONT_POINTS)
-        axes.xaxis.label.set_color(palette.faint)
-        axes.yaxis.label.set_color(palette.faint)
-        axes.grid(axis="x", color=palette.line, linewidth=0.6)
+        axes.tick_params(which="both", colors=INK, length=0, labelsize=FONT_POINTS)
+        axes.xaxis.label.set_color(FAINT)
+        axes.yaxis.label.set_color(FAINT)
+        axes.grid(axis="x", color=LINE, linewidth=0.6)
         axes.set_axisbelow(True)
     return figure, every
+
+
+def _drop(number: int, count: int) -> float:
+    """Return how far below the middle of its row a series' mark lies, in rows: equal values don't hide each other."""
+    return 0.2 * (number - (count - 1) / 2)
 
 
 def _marks(
@@ -239,14 +221,13 @@ def _marks(
     positions: Sequence[tuple[float, float]],
     number: int,
     name: str,
-    palette: Palette,
     *,
     alpha: float = 1.0,
 ) -> None:
     # what is not clipped is given room: nothing would lie in the figure's corner, and make the chart smaller
     axes.plot(
         [x for x, _ in positions], [y for _, y in positions], linestyle="none", marker=MARKERS[number % len(MARKERS)],
-        markersize=5, color=palette.series[number % len(palette.series)], alpha=alpha, label=name,
+        markersize=5, color=SERIES[number % len(SERIES)], alpha=alpha, label=name,
         clip_on=not positions,
     )  # fmt: skip
 
@@ -274,7 +255,7 @@ def _plain_numbers(axis: "object") -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def _legend(axes: "Axes", palette: Palette, names: Sequence[str]) -> None:
+def _legend(axes: "Axes", names: Sequence[str]) -> None:
     """Tell above the chart which colour is what; one series needs no telling."""
     if len([name for name in names if name != "all"]) < 2:
         return
@@ -282,13 +263,13 @@ def _legend(axes: "Axes", palette: Palette, names: Sequence[str]) -> None:
 
     handles, labels = axes.get_legend_handles_labels()
     if "all" in names:
-        handles, labels = [Patch(color=palette.fill), *handles], ["all", *labels]
+        handles, labels = [Patch(color=FILL), *handles], ["all", *labels]
     figure = axes.get_figure()
     assert figure is not None
     # a legend of the axes would be laid out with room below the chart as well
     figure.legend(
         handles, labels, loc="outside upper left", ncols=len(labels), frameon=False, handletextpad=0.4,
-        columnspacing=1.4, fontsize=FONT_POINTS, labelcolor=palette.ink,
+        columnspacing=1.4, fontsize=FONT_POINTS, labelcolor=INK,
     )  # fmt: skip
 
 

@@ -26,24 +26,32 @@ def distance_px(sequence: KeypointSequence, first: int, second: int) -> Floats:
     return np.hypot(gap[:, 0], gap[:, 1])
 
 
-def head_widths_px(sequence: KeypointSequence) -> Floats:
-    """Return the person's head width in each frame in pixels, shape ``(n,)``; all NaN where nothing tells it.
+def head_measures_px(sequence: KeypointSequence) -> Floats:
+    """Return what tells the head width in each frame in pixels, shape ``(4, n)``; NaN where a point is unseen.
 
-    The greatest of four slow medians (ears, face contour, eyes to chin, shoulders, each turned into head widths):
-    a turned head makes the first two shorter and never longer, and any of them may be missing.
+    The face contour, the ears, eyes to chin and the shoulders, each turned into head widths.
     """
-    times_s = seconds_of(sequence.times_ns)
-    points = sequence.keypoints_xy.astype(np.float64)
-    eyes = (points[:, 1] + points[:, 2]) / 2
+    points = sequence.keypoints_xy
+    eyes = (points[:, 1].astype(np.float64) + points[:, 2].astype(np.float64)) / 2
     shoulders = distance_px(sequence, 5, 6)
     shoulders[(sequence.scores[:, 5] < SHOULDER_SCORE) | (sequence.scores[:, 6] < SHOULDER_SCORE)] = np.nan
     measures = (
         distance_px(sequence, 23, 39) / JAW_PER_HEAD_WIDTH,
         distance_px(sequence, 3, 4) / EARS_PER_HEAD_WIDTH,
-        np.hypot(*(eyes - points[:, 31]).T) / EYES_TO_CHIN_PER_HEAD_WIDTH,
+        np.hypot(*(eyes - points[:, 31].astype(np.float64)).T) / EYES_TO_CHIN_PER_HEAD_WIDTH,
         shoulders / SHOULDERS_PER_HEAD_WIDTH,
     )
-    slow = np.stack([slow_medians(measure, times_s, block_s=SCALE_BLOCK_S) for measure in measures])
+    return np.stack(measures)
+
+
+def head_widths_px(sequence: KeypointSequence) -> Floats:
+    """Return the person's head width in each frame in pixels, shape ``(n,)``; all NaN where nothing tells it.
+
+    The greatest of the slow medians of four measures (``head_measures_px``): a turned head makes the first two shorter
+    and never longer, and any of them may be missing.
+    """
+    times_s = seconds_of(sequence.times_ns)
+    slow = np.stack([slow_medians(one, times_s, block_s=SCALE_BLOCK_S) for one in head_measures_px(sequence)])
     widest = np.max(np.where(np.isfinite(slow), slow, 0.0), axis=0)
     return np.where(widest > 0, widest, np.nan)
 

@@ -304,16 +304,23 @@ class Release:
         return self._rows(split, first_row, row_count).decoded(self._places(points))
 
     def shuffled(
-        self, split: str, *, table: str = "segments", seed: int = 0, epoch: int = 0, points: int | None = None
+        self,
+        split: str,
+        *,
+        table: str = "segments",
+        seed: int = 0,
+        epoch: int = 0,
+        points: int | None = None,
+        threads: int = READ_THREADS,
     ) -> Iterator[tuple[int, Keypoints]]:
         """Go once through all segments or windows of a split; yields the row of ``table`` and its keypoints.
 
         Files and row groups come in an order of chance, and so do the segments of each; a buffer of segments mixes
-        neighbouring row groups. Row groups without a segment are not read; one is read ahead. The order depends on
-        ``seed`` and ``epoch`` alone.
+        neighbouring row groups. Row groups without a segment are not read, and each thread reads one ahead. The order
+        depends on ``seed`` and ``epoch`` alone.
         """
-        places = self._places(points)
-        for row, rows in _shuffled(self._paths_of("keypoints", split), *self._runs(table, split), seeds=(seed, epoch)):
+        places, paths, runs = self._places(points), self._paths_of("keypoints", split), self._runs(table, split)
+        for row, rows in _shuffled(paths, *runs, seeds=(seed, epoch), threads=threads):
             yield row, rows.decoded(places)
 
     def _paths_of(self, table: str, split: str) -> list[Path]:
@@ -389,7 +396,7 @@ def _shuffled(
     seeds: tuple[int, int],
     worker: int = 0,
     worker_count: int = 1,
-    threads: int = READ_THREADS,
+    threads: int,
 ) -> Iterator[tuple[int, _Rows]]:
     """Yield each run of rows once, by number, in an order of chance; of several workers, those of this one.
 
@@ -567,10 +574,18 @@ def _torch_dataset(windows: _Windows, seed: int | None, epoch: Any = None) -> An
 
         def __iter__(self) -> Iterator[Any]:
             info = get_worker_info()
-            share = {} if info is None else {"worker": info.id, "worker_count": info.num_workers, "threads": 1}
+            worker, workers, threads = (0, 1, READ_THREADS) if info is None else (info.id, info.num_workers, 1)
             paths = windows.release._paths_of("keypoints", windows.split)
             seeds = seed or 0, int(current)
-            for window, rows in _shuffled(paths, windows.first_rows, windows.row_counts, seeds=seeds, **share):
+            for window, rows in _shuffled(
+                paths,
+                windows.first_rows,
+                windows.row_counts,
+                seeds=seeds,
+                worker=worker,
+                worker_count=workers,
+                threads=threads,
+            ):
                 yield windows.sample(window, rows)
 
         def __reduce__(self) -> tuple[Any, ...]:

@@ -172,7 +172,7 @@ def _limb_votes(scene: Scene, wanted: Wanted) -> Floats:
             if np.isfinite(ends[..., 0]).any():
                 at["arm"] = folded | (frontal & (_to_arm(ends, body, other) <= ARM_NEAR * widths))
                 gaps = np.hypot(*np.moveaxis(ends - body[:, [SHOULDERS[other]]], -1, 0))
-                at["shoulder"] = frontal & (_median(gaps) <= ARM_NEAR * widths)
+                at["shoulder"] = frontal & (medians_of_known(gaps) <= ARM_NEAR * widths)
             for place, joints in (("hip", (_HIPS[side],) * 2), ("leg", (_HIPS[side], _KNEES[side]))):
                 if place in wanted.targets:
                     start, end = (body[:, joint] for joint in joints)
@@ -183,7 +183,7 @@ def _limb_votes(scene: Scene, wanted: Wanted) -> Floats:
     return votes
 
 
-def _median(values: Floats) -> Floats:
+def medians_of_known(values: Floats) -> Floats:
     """Return medians over the last axis of what is known, infinite where nothing is."""
     ordered, known = np.sort(values, axis=1), np.isfinite(values).sum(axis=1)
     rows, last = np.arange(values.shape[0]), np.maximum(known - 1, 0)
@@ -196,7 +196,7 @@ def _to_arm(points: Floats, body: Floats, side: int) -> Floats:
     shoulder, elbow, wrist = (body[:, part[side]][:, None] for part in (SHOULDERS, ELBOWS, WRISTS))
     upper = segment_distances(points, shoulder + 0.3 * (elbow - shoulder), elbow)
     lower = segment_distances(points, elbow, elbow + FOREARM_SHARE * (wrist - elbow))
-    return _median(np.fmin(upper, lower))
+    return medians_of_known(np.fmin(upper, lower))
 
 
 def _folded(body: Floats, widths: Floats) -> Bools:

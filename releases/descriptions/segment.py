@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from kinematics.hands import ELBOWS, SIDES, WRISTS, find_hands, trusted_points
-from kinematics.scale import head_widths_px
+from kinematics.scale import head_measures_px
 from kinematics.windows import Floats, seconds_of
-from releases.descriptions.contact import HEAD_AND_NECK, Scene, Touching, find_touching, finger_ends
+from releases.descriptions.contact import HEAD_AND_NECK, Scene, Touching, find_touching, finger_ends, medians_of_known
 from releases.descriptions.movement import (
     FEWEST_FRAMES,
     FEWEST_SEEN,
@@ -89,9 +89,8 @@ class Surroundings:
         sequence, rows = _cut(track, slice(low, high)), np.arange(first - low, end - low)
         looked_at = rows[np.unique(np.linspace(0, rows.shape[0] - 1, min(rows.shape[0], MOST_LOOKED_AT)).astype(int))]
         thin, body = _cut(sequence, looked_at), trusted_points(sequence)
-        widths = head_widths_px(thin)
-        known = widths[np.isfinite(widths)]
-        hands = find_hands(sequence, np.full(body.shape[0], np.median(known) if known.shape[0] else np.nan))
+        width = _head_width(thin)
+        hands = find_hands(sequence, np.full(body.shape[0], width))
         ends = finger_ends(sequence, hands, 0), finger_ends(sequence, hands, 1)
         noises = [trembling(steady_mean(body[:, part]) / unit_px) for part in (HEAD[:3], SHOULDERS)]
         return cls(
@@ -99,7 +98,7 @@ class Surroundings:
             looked_at=looked_at,
             scene=Scene(
                 sequence=thin,
-                head_widths=widths,
+                head_widths=np.full(looked_at.shape[0], width),
                 body=body[looked_at],
                 ends=(ends[0][looked_at], ends[1][looked_at]),
                 palms=hands.palms[looked_at],
@@ -273,6 +272,12 @@ def _named(wanted: Wanted, side: str | None) -> str:
         return wanted.part
     plural = side == "both" or (side is None and wanted.plural)
     return PLURALS[wanted.part] if plural else wanted.part
+
+
+def _head_width(sequence: KeypointSequence) -> float:
+    """Return the greatest of the medians of what tells the head width in pixels, NaN where nothing does."""
+    medians = medians_of_known(head_measures_px(sequence))
+    return float(max(medians[np.isfinite(medians)], default=np.nan)) or float("nan")
 
 
 def _arrived(way: Floats, rows: Rows) -> Rows:

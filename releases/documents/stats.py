@@ -87,7 +87,7 @@ def write_page(stats: ReleaseStats, examples: list[Example], *, head: Head, outp
     from jinja2 import Environment, StrictUndefined
 
     plots = plots_of(stats)
-    pictures = {f"{name}{suffix}.png": png for name, pair in plots.items() for suffix, png in pair.items()}
+    pictures = {f"{name}.png": png for name, png in plots.items()}
     pictures |= {f"example-{number:02d}.png": example.png for number, example in enumerate(examples, start=1)}
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {"count": count_text, "time": time_text, "share": share_text, "seconds": seconds_text}

@@ -167,7 +167,9 @@ def _measured(folder: Path) -> ReleaseStats:
         subjects=tuple(_subjects(rows, tracks)),
         posterior=_binned([row["posterior"] for row in segments], np.linspace(0, 1, 21)),
         agreement=_binned([row["agreement"] for row in segments], np.linspace(0, 1, 21)),
-        answers=_counted(segments, lambda row: row["answer_count"]),
+        answers=dict(
+            sorted(_counted(segments, lambda row: row["answer_count"]).items(), key=lambda item: int(item[0]))
+        ),
         scripted_segments=sum(row["scripted"] for row in segments),
         scripted_votes=sum(row["scripted"] for of_split in rows["votes"].values() for row in of_split),
         descriptions=_counted(segments, lambda row: row["description_by"]),

@@ -1,13 +1,10 @@
-"""The plots of a release's statistics page, each for bright and for dark pages."""
+"""The plots of a release's statistics page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from drawing.release_charts import (
-    BRIGHT,
-    DARK,
     Counted,
     Histogram,
-    Palette,
     Spread,
     counts_chart,
     histograms,
@@ -17,7 +14,6 @@ from drawing.release_charts import (
 )
 from releases.documents.stats_numbers import Binned, ReleaseStats
 
-SUFFIXES: dict[str, Palette] = {"": BRIGHT, "-dark": DARK}
 PART_NAMES = {
     "body": "Body",
     "feet": "Feet",
@@ -27,41 +23,32 @@ PART_NAMES = {
 }
 
 
-def plots_of(stats: ReleaseStats) -> dict[str, dict[str, bytes]]:
-    """Draw every plot for which there is something to draw.
-
-    Returns:
-        PNG files by the plot's name and the suffix of its palette.
-    """
+def plots_of(stats: ReleaseStats) -> dict[str, bytes]:
+    """Draw every plot for which there is something to draw; PNG files by their name."""
     series = [row.split for row in stats.splits]
-    drawn: dict[str, Callable[[Palette], bytes]] = {}
+    drawn: dict[str, bytes] = {}
     if stats.classes:
         classes = [Counted(name=row.name, counts=row.counts) for row in stats.classes]
-        drawn["classes"] = lambda palette: counts_chart(
-            classes, series=series, label="segments (logarithmic)", palette=palette
-        )
+        drawn["classes"] = counts_chart(classes, series=series, label="segments (logarithmic)")
     if stats.durations:
-        drawn["durations"] = lambda palette: spread_chart(_spreads(stats), label="seconds", palette=palette)
+        drawn["durations"] = spread_chart(_spreads(stats), label="seconds")
     people = _people(stats, series)
     if any(people.values()):
-        labels = ("seconds of skeleton (logarithmic)", "segments")
-        drawn["subjects"] = lambda palette: scatter_chart(people, labels=labels, palette=palette)
+        drawn["subjects"] = scatter_chart(people, labels=("seconds of skeleton (logarithmic)", "segments"))
     sureness = _kept(
         (stats.posterior, "posterior of the segment", False), (stats.agreement, "share of answers that agree", False)
     )
     if sureness:
-        drawn["sureness"] = lambda palette: histograms(sureness, label="segments", palette=palette)
+        drawn["sureness"] = histograms(sureness, label="segments")
     if any(row.frames for row in stats.splits):
-        drawn["parts"] = lambda palette: shares_chart(
-            _parts(stats), series=series, label="frames in which the part is seen, %", palette=palette
-        )
+        drawn["parts"] = shares_chart(_parts(stats), series=series, label="frames in which the part is seen, %")
     windows = _kept(
         (stats.window_quality, "quality of the window", False),
         (stats.window_movement, "median speed of the fastest part, shoulder widths/s", True),
     )
     if windows:
-        drawn["windows"] = lambda palette: histograms(windows, label="windows", palette=palette)
-    return {name: {suffix: draw(palette) for suffix, palette in SUFFIXES.items()} for name, draw in drawn.items()}
+        drawn["windows"] = histograms(windows, label="windows")
+    return drawn
 
 
 def _spreads(stats: ReleaseStats) -> list[Spread]:
@@ -93,10 +80,7 @@ def _parts(stats: ReleaseStats) -> dict[str, dict[str, float]]:
 
 
 def _kept(*wanted: tuple[Binned, str, bool]) -> list[Histogram]:
-    """Leave out histograms without a value, and the empty bins below and above the values, but never half of what is.
-
-    A posterior of 0.8 and more would else be a thin bar at the right.
-    """
+    """Leave out histograms without a value, and empty bins beside the values: posteriors begin at 0.8, not at 0."""
     kept = []
     for binned, label, is_log in wanted:
         filled = [place for place, count in enumerate(binned.counts) if count]

@@ -236,10 +236,9 @@ def read_each(
     for item in items:
         try:
             if item.native_id in seen:
-                folder = seen[item.native_id].parent.name
-                raise ItemError(
-                    DropReason.DUPLICATE, f"{item.native_id} was found in {folder} already; keep one of them"
-                )
+                first = seen[item.native_id]
+                place = f"{first.parent.name}/{first.name}"
+                raise ItemError(DropReason.DUPLICATE, f"{item.native_id} was found in {place} before; keep one of them")
             recording, lost = read(item)
         except ItemError as error:
             yield LeftOut(where=item.file.name, reason=error.reason, detail=error.detail)

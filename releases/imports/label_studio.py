@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from releases.imports.base import ImportedRecording, ImportedSegment, ImportOptions, LeftOut, OpenedImport, StudyVideo
 from releases.imports.base import bad_file as bad_region
 from releases.imports.pyskl import whole_clip
-from releases.imports.subjects import class_ids_by_name
+from releases.imports.subjects import class_ids_by_name, folded
 from schema.errors import DropReason, ItemError, UsageError
 from schema.timespan import NS_PER_SECOND, TimeSpan
 
@@ -168,10 +168,10 @@ def _segments(
 
 
 def _classes(region: _Region, class_ids: Mapping[str, str]) -> list[tuple[str, str]]:
-    found = {class_ids[n.casefold()]: n for n in reversed(region.names) if n.casefold() in class_ids}
+    found = {class_ids[folded(n)]: n for n in reversed(region.names) if folded(n) in class_ids}
     if not found:
         name = region.names[0]
-        near = get_close_matches(name.casefold(), class_ids, n=1, cutoff=0.0)
+        near = get_close_matches(folded(name), class_ids, n=1, cutoff=0.0)
         raise bad_region(f"label {name[:60]!r} is no class of the study; nearest is {class_ids[near[0]]!r}; rename it")
     return sorted(found.items())
 

@@ -133,7 +133,7 @@ def in_plane(positions_xyz: Floats) -> Floats:
     values = np.zeros_like(positions_xyz)
     if seen.any():
         plane = -positions_xyz[..., :2] * np.float32(PX_PER_METRE)
-        values[..., :2] = plane - plane[seen].min(axis=0) + np.float32(MARGIN_PX)
+        values[seen, :2] = plane[seen] - plane[seen].min(axis=0) + np.float32(MARGIN_PX)
     values[..., 2] = seen
     return values
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,6 +15,7 @@ COLUMNS = ("recording", "subject", "outcome", "split")
 OUTCOMES = {"win": "win", "loss": "loss", "lose": "loss", "lost": "loss", "won": "win", "": None}
 SPLITS = {"train": "train", "val": "val", "validation": "val", "test": "test", "": None}
 NO_CLASS = "-"
+_WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +101,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 def class_named(taxonomy: Taxonomy, name: str, *, where: str) -> str:
     """Return the class id that an id or a name stands for; raises ``UsageError`` with the nearest where none does."""
     known = class_ids_by_name(taxonomy)
-    wanted = name.strip().strip('"').casefold()
+    wanted = folded(name)
     if wanted not in known:
         near = get_close_matches(wanted, known, n=1, cutoff=0.0)
         raise UsageError(f"{where}: {taxonomy.name} has no class {name!r}; nearest is {known[near[0]]!r}")
@@ -107,9 +109,14 @@ def class_named(taxonomy: Taxonomy, name: str, *, where: str) -> str:
 
 
 def class_ids_by_name(taxonomy: Taxonomy) -> dict[str, str]:
-    """Return class ids by id and by name, in small letters."""
-    by_name = {gesture.name.casefold(): gesture.class_id for gesture in taxonomy}
-    return by_name | {gesture.class_id.casefold(): gesture.class_id for gesture in taxonomy}
+    """Return class ids by what ``folded`` makes of their names and of themselves."""
+    by_name = {folded(gesture.name): gesture.class_id for gesture in taxonomy}
+    return by_name | {folded(gesture.class_id): gesture.class_id for gesture in taxonomy}
+
+
+def folded(name: str) -> str:
+    """Return the words of a class's name in small letters: papers and tools write / for or, and set signs freely."""
+    return " ".join(_WORD.findall(name.replace("/", " or ").casefold()))
 
 
 def read_text(path: Path) -> str:

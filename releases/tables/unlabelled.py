@@ -26,6 +26,9 @@ UPPER_BODY = slice(0, 11)
 SPEED_OVER_S = 0.2
 """Over so long a speed is measured, between means over half of it."""
 
+TELLING = 2.5
+"""Times its jitter that a part must move to count: noise alone reaches it in ``exp(-2.5^2 / 2)`` = 4 % of the frames."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
@@ -107,8 +110,8 @@ def fastest_speeds(track: KeypointSequence) -> Floats:
     """Return the speed of the fastest of ``PARTS`` in each frame, less what its jitter alone would show.
 
     Shape ``(n,)``, shoulder widths a second; 0 where no part is seen. Jitter and movement add up as variances:
-    ``sqrt(max(0, d^2 - (g * s)^2)) / t`` with the distance d that the part moves in t seconds, the noise gain g of
-    that measure and the jitter's standard deviation s (``kinematics.movement``).
+    ``sqrt(d^2 - (g * s)^2) / t`` with the distance d that the part moves in t seconds, the noise gain g of that
+    measure and the jitter's standard deviation s (``kinematics.movement``), where d exceeds ``TELLING`` times g * s.
     """
     positions, times_s = normalise_positions(track), seconds_of(track.times_ns)
     fastest = np.zeros(times_s.shape[0])
@@ -116,7 +119,8 @@ def fastest_speeds(track: KeypointSequence) -> Floats:
         part = positions[:, list(points)]
         far, gain = displacements(part, times_s, over_s=SPEED_OVER_S, smooth_s=SPEED_OVER_S / 2)
         noise = gain * jitter_floor(part, times_s)
-        fastest = np.maximum(fastest, np.sqrt(np.maximum(far**2 - noise**2, 0.0)) / SPEED_OVER_S)
+        beyond = np.where(far > TELLING * noise, far**2 - noise**2, 0.0)
+        fastest = np.maximum(fastest, np.sqrt(np.maximum(beyond, 0.0)) / SPEED_OVER_S)
     return fastest
 
 

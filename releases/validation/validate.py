@@ -34,6 +34,7 @@ from releases.validation.checks import (
     read_split,
     shards_in,
 )
+from releases.validation.croissant import check_croissant
 from releases.validation.promises import check_promises
 from schema.errors import InvalidReleaseError
 
@@ -248,6 +249,7 @@ def _check_contents(folder: Path, contents: list[SplitContents], manifest: dict[
         yield Finding(check="counts", file="manifest.json", detail="its match outcomes are not those of the videos")
     yield from _check_card(folder, contents, manifest, counted)
     yield from check_promises(folder, contents, manifest)
+    yield from check_croissant(folder, manifest)
     yield from _check_reading(folder, contents)
 
 

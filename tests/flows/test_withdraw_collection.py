@@ -125,7 +125,7 @@ def test_a_file_or_a_site_with_the_same_content_is_refused(tmp_path: Path, site:
     nights.night()
     video_id = withdraw(nights)
     if as_link:
-        site.add(Video(id="mirror-9", title="A mirror"), into="press")
+        site.add(Video(id="mirror-9", title="A mirror", copy_of="talk-1"), into="press")
         source = links(site.watch_link("mirror-9"))[0]
     else:
         own = tmp_path / "own.mp4"

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from releases.build import build_release, checksums_text
-from releases.config import ReleaseConfig
+from releases.config import ReleaseConfig, UnlabelledConfig
 from releases.inputs import ReleaseInputs
 from releases.privacy.linter import ForbiddenStrings
 from schema.answer_rows import annotations_to_rows
@@ -30,8 +30,13 @@ from tests.factories import (
 
 FRAMES = 80
 FRAME_NS = 40_000_000
-CONFIG = ReleaseConfig(name="test-gestures", row_group_rows=96, shard_rows=192)
-"""Small enough that a few videos make several row groups and files."""
+CONFIG = ReleaseConfig(
+    name="test-gestures",
+    row_group_rows=96,
+    shard_rows=192,
+    unlabelled=UnlabelledConfig(window_seconds=0.4, min_quality=0.0, slowest=0.0, fastest=1e9, most_per_subject=3),
+)
+"""Small enough that a few videos make several row groups and files; any window counts."""
 
 
 def subject(number: int) -> str:

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -204,3 +205,16 @@ def test_track_runs_are_found_over_row_groups_and_files(release):
     source = ReleaseSource.opened(release, splits=())
     runs = [(r.video_id, r.track_number, r.first_row, r.row_count) for r in source.track_runs("train")]
     assert runs == [("v0a", 0, 0, 100), ("v0a", 1, 100, 150), ("v0a", 2, 250, 50), ("v0b", 0, 300, 80)]
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_a_release_without_a_segment_gives_an_export_without_any(tmp_path, name):
+    writer = ReleaseWriter(tmp_path / "release")
+    writer.video("v1", "train")
+    writer.track("v1", 0, "train", frames=range(70), subject="s1")
+    writer.window("w1", "v1", 0, 0, 64)
+    writer.write()
+    result = export_release(tmp_path / "release", name, tmp_path / "out", ExportOptions())
+    assert (result.segments, dict(result.left_out)) == (0, {})
+    if name in ("coco", "activitynet"):
+        assert json.loads((tmp_path / "out").read_text())

@@ -88,7 +88,7 @@ class TestMa52:
         assert told[0].startswith("train_list.txt line 2: no line `NNNN_SS_IIII.mp4 <id>`")
         assert told[1].startswith("train_list.txt line 3: label 52 is none of 0 to 51")
         assert told[2].startswith("train_list.txt line 6: label -1")
-        assert "0003_01_0001 is in" in told[3]
+        assert "0003_01_0001 was found in" in told[3]
 
     def test_the_published_lists_are_read_whole(self, shared_media: Path, tmp_path: Path):
         for split in ("train", "val", "test"):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import zlib
 from dataclasses import asdict, replace
 from html.parser import HTMLParser
@@ -15,10 +16,12 @@ from typer.testing import CliRunner
 
 from drawing.filmstrips import filmstrip
 from flows._cli_groups import release_app
+from releases.documents.croissant import croissant_text
 from releases.documents.stats import share_text, time_text, write_stats
 from releases.documents.stats_examples import find_examples
 from releases.documents.stats_numbers import UNCLASSIFIED, ReleaseStats, measure_release
 from releases.facts import ReleaseFacts
+from releases.privacy.linter import ForbiddenStrings, find_leaks
 from releases.reader import open_release
 from releases.tables.columns import SCHEMA_VERSION
 from schema.errors import InvalidReleaseError
@@ -145,7 +148,7 @@ def test_the_page_says_the_numbers_as_text(made: tuple[Path, ReleaseFacts], stat
 
 def test_the_page_needs_nothing_but_the_pictures_beside_it(made: tuple[Path, ReleaseFacts]) -> None:
     page = page_of(made[0])
-    pictures = {*page.all_of("src"), *page.all_of("srcset")}
+    pictures = set(page.all_of("src"))
     assert pictures == {name for name in files_of(made[0] / "stats") if name.endswith(".png")}
     assert {tag for tag, _ in page.tags}.isdisjoint({"script", "link", "iframe", "object"})
     assert all(target.startswith("#") for target in page.all_of("href"))
@@ -187,12 +190,30 @@ def test_the_same_release_gives_the_same_bytes(made: tuple[Path, ReleaseFacts], 
     assert files_of(folder / "stats") == files_of(made[0] / "stats")
 
 
+def test_page_and_croissant_hold_nothing_that_must_stay_private(
+    made: tuple[Path, ReleaseFacts], tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(made[0], tmp_path / "release"))
+    text = croissant_text(folder, made[1], config=CONFIG, taxonomy=taxonomy())
+    (folder / "croissant.json").write_text(text, encoding="utf-8")
+    private = ForbiddenStrings(names=frozenset({"Ada Lovelace"}), native_ids=frozenset({"dQw4w9WgXcQ"}))
+    assert find_leaks(folder, forbidden=private) == []
+    page = folder / "stats" / "index.html"
+    page.write_text(
+        page.read_text(encoding="utf-8")
+        .replace("handmade", "handmade by Ada Lovelace", 1)
+        .replace("Handmade", "Lovelace, Ada", 1),
+        encoding="utf-8",
+    )
+    assert find_leaks(folder, forbidden=private) != []
+
+
 def test_a_release_of_one_person_in_one_split_has_a_page(tmp_path: Path) -> None:
     people = [Person(split="train", videos=((CLASSES[0],),))]
     folder, facts, config = handmade_release(tmp_path / "release", people)
     write_stats(folder, facts, config=config, taxonomy=taxonomy())
     names = set(files_of(folder / "stats"))
-    assert {"index.html", "classes.png", "classes-dark.png", "subjects.png", "example-01.png"} <= names
+    assert {"index.html", "classes.png", "subjects.png", "example-01.png"} <= names
 
 
 def test_what_was_imported_without_answers_or_edges_is_told_and_not_drawn(tmp_path: Path) -> None:

@@ -18,6 +18,9 @@ SEGMENTS = "data/segments-train-00000-of-00001.parquet"
 TEST_SEGMENTS = "data/segments-test-00000-of-00001.parquet"
 VOTES = "data/votes-train-00000-of-00001.parquet"
 VIDEOS = "data/videos-train-00000-of-00001.parquet"
+TEST_VIDEOS = "data/videos-test-00000-of-00001.parquet"
+SUBJECTS = "data/subjects-train-00000-of-00001.parquet"
+WINDOWS = "data/unlabelled-train-00000-of-00001.parquet"
 KEYPOINTS = "data/keypoints-test-00000-of-00001.parquet"
 Plant = Callable[[Path], object]
 
@@ -66,6 +69,16 @@ def edit(name: str, change: Callable[[dict[str, Any]], dict[str, Any]], *, row: 
         rows = table.to_pylist()
         rows[row] = rows[row] | change(rows[row])
         pq.write_table(pa.Table.from_pylist(rows, schema=table.schema), release / name)
+
+    return plant
+
+
+def copied(from_table: str) -> Plant:
+    """Say that the first video of train is a copy of one in another table."""
+
+    def plant(release: Path) -> None:
+        other = pq.read_table(release / from_table)["recording_id"][0].as_py()
+        edit(VIDEOS, lambda _: {"recording_id": other})(release)
 
     return plant
 
@@ -156,6 +169,35 @@ PLANTED: dict[str, tuple[str, Plant]] = {
     "an unknown person in test": ("unknown_subjects", edit(TEST_SEGMENTS, lambda _: {"subject_id": None})),
     "a lock of other people": ("splits", lambda r: (r / "splits.lock").write_text("")),
     "a damaged lock": ("splits", lambda r: (r / "splits.lock").write_text("everybody train\n")),
+    "a window twice": ("keys", rewrite(WINDOWS, lambda t: pa.concat_tables([t, t.slice(0, 1)]))),
+    "a window beyond its track": ("spans", edit(WINDOWS, lambda _: {"end_ns": 10**12})),
+    "a window of nobody's": ("joins", edit(WINDOWS, lambda _: {"subject_id": "s" + 20 * "f"})),
+    "a person twice": ("keys", rewrite(SUBJECTS, lambda t: pa.concat_tables([t, t.slice(0, 1)]))),
+    "a person without a row": ("joins", rewrite(SUBJECTS, lambda t: t.slice(1))),
+    "a wrong number of segments": ("counts", edit(SUBJECTS, lambda r: {"segment_count": r["segment_count"] + 1})),
+    "an attribute that one person has": ("attributes", edit(SUBJECTS, lambda _: {"birth_years": "1990-1999"})),
+    "an outcome that is not the video's": ("joins", edit(SEGMENTS, lambda _: {"match_outcome": "loss"})),
+    "a copy on the other side": ("splits", copied(TEST_VIDEOS)),
+    "one edge alone": ("spans", edit(SEGMENTS, lambda _: {"end_ns": None})),
+    "a description of something else": ("descriptions", edit(SEGMENTS, lambda _: {"description": "The person waves."})),
+    "a template of something else": (
+        "descriptions",
+        edit(SEGMENTS, lambda _: {"template_description": "The person waves."}),
+    ),
+    "a field that is not what was said": ("descriptions", edit(SEGMENTS, lambda _: {"duration_seconds": 7.7})),
+    "a writer that there is not": ("descriptions", edit(SEGMENTS, lambda _: {"description_by": "somebody"})),
+    "numbers of other descriptions": ("counts", remanifest(descriptions={"by_person": 7})),
+    "origins of other segments": ("counts", remanifest(origins={"elsewhere": 3})),
+    "a task that it does not suffice for": ("readiness", remanifest(readiness=[])),
+    "a task that the card makes up": ("readiness", retext("README.md", "| retrieval | no |", "| retrieval | yes |")),
+    "a leak report that can't be read": ("leak_report", lambda r: (r / "leak-report.json").write_text("{")),
+    "a leak report of other people": ("leak_report", retext("leak-report.json", '"checked": 8', '"checked": 80')),
+    "a leak report that tells of a leak": ("leak_report", retext("leak-report.json", '"found": 0', '"found": 1')),
+    "a leak report without a check": ("leak_report", retext("leak-report.json", '"name": "match"', '"name": "other"')),
+    "Croissant that is not JSON": ("croissant", lambda r: (r / "croissant.json").write_text("{")),
+    "Croissant of another file": ("croissant", retext("croissant.json", '"sha256": "', '"sha256": "0')),
+    "Croissant without a column": ("croissant", retext("croissant.json", '"column": "posterior"', '"column": "other"')),
+    "Croissant of another version": ("croissant", retext("croissant.json", '"version": "0.1.0"', '"version": "9.9.9"')),
     "a link in a description": ("leaks", edit(SEGMENTS, lambda _: {"description": "see https://example.org/x"})),
     "an address in a document": ("leaks", retext("CHANGELOG.md", "## 0.1.0", "## 0.1.0\nask me@example.org\n## 0.1.0")),
 }
