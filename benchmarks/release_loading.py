@@ -131,7 +131,8 @@ def print_table(best: dict[str, dict[str, Any]], *, heading: str) -> None:
         if pickled:
             ratios = f"{pickled['cold_s'] / run['cold_s']:>7.2f} {run['memory_mb'] / pickled['memory_mb']:>7.3f}"
         print(
-            f"{WAYS[name][0]:<34} {run['load_s']:>7.2f} {run['cold_s']:>13.2f} {run['segments'] / run['cold_s']:>11.0f} "
+            f"{WAYS[name][0]:<34} {run['load_s']:>7.2f} {run['cold_s']:>13.2f} "
+            f"{run['segments'] / run['cold_s']:>11.0f} "
             f"{run['processor_s']:>12.2f} {run['memory_mb']:>10.0f} {run['random_a_second']:>12.0f} {ratios}",
             flush=True,
         )

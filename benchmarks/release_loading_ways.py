@@ -6,6 +6,7 @@ What comes out of each is one float32 array ``(frames, 133, 3)`` a segment: what
 import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def nested(folder: Path) -> Way:
         lists = file.read_row_group(group, columns=["keypoints"], use_threads=False)["keypoints"].combine_chunks()
         floats = np.asarray(lists.flatten().flatten()).reshape(-1, 133, 3)
         ends = np.asarray(lists.offsets) - lists.offsets[0].as_py()
-        return [floats[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        return [floats[a:b] for a, b in pairwise(ends.tolist())]
 
     def epoch(seed: int) -> Iterator[Values]:
         random = np.random.default_rng(seed)

@@ -188,7 +188,8 @@ def import_(
     name: Annotated[str, typer.Option(help="What to call the data set; the format's name if not given.")] = "",
     licence: Annotated[str, typer.Option(metavar="TEXT", help="Under which licence or agreement you have it.")] = "",
     subjects: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="Who is in which recording: recording,subject[,outcome,split].")
+        Path | None,
+        typer.Option(metavar="CSV", help="Who is in which recording: recording,subject[,outcome,split,rate,size]."),
     ] = None,
     rate: Annotated[str, typer.Option(metavar="FPS", help="Frames per second, where the files don't tell.")] = "",
     size: Annotated[str, typer.Option(metavar="WxH", help="Picture size, where the files don't tell.")] = "",

@@ -5,10 +5,8 @@ import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +29,7 @@ from releases.imports.base import (
     frame_times_ns,
 )
 from releases.imports.formats import VERSION, check_format, open_import
-from releases.imports.subjects import read_class_map, read_subjects
+from releases.imports.subjects import parse_rate, parse_size, read_class_map, read_subjects
 from schema.arrow import IMPORTED_KEYPOINTS, IMPORTED_SEGMENTS, IMPORTED_SOURCES, IMPORTED_VIDEOS, IMPORTS
 from schema.errors import DropReason, UsageError
 from schema.layouts import LAYOUTS, parts_seen_of
@@ -136,8 +134,8 @@ def _options(study: Study, call: ImportCall) -> ImportOptions:
         raise UsageError(f"no layout {call.layout!r}; there are {', '.join(LAYOUTS)}; nearest is {near[0]!r}")
     options = ImportOptions(
         taxonomy=study.taxonomy,
-        rate=_rate(call.rate) if call.rate else None,
-        size=_size(call.size) if call.size else None,
+        rate=parse_rate(call.rate, what="--rate") if call.rate else None,
+        size=parse_size(call.size, what="--size") if call.size else None,
         layout=call.layout,
         class_of_label=read_class_map(call.labels, study.taxonomy) if call.labels else None,
         subjects=read_subjects(call.subjects) if call.subjects else {},
@@ -145,21 +143,6 @@ def _options(study: Study, call: ImportCall) -> ImportOptions:
     if call.format_name != "label-studio":
         return options
     return replace(options, find_video=StudyVideos(study).named)
-
-
-def _rate(text: str) -> Fraction:
-    with suppress(ValueError, ZeroDivisionError):
-        rate = Fraction(text)
-        if 1 <= rate <= 1000:
-            return rate.limit_denominator(10_000)
-    raise UsageError(f"--rate {text!r} must be frames per second, 1 to 1000, such as 25, 29.97 or 30000/1001")
-
-
-def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
-    if match is None:
-        raise UsageError(f"--size {text!r} must be width and height in pixels, such as 1280x720")
-    return int(match[1]), int(match[2])
 
 
 def _content(study: Study, call: ImportCall, opened: OpenedImport) -> str:

@@ -90,10 +90,10 @@ class ReleaseConfig:
     """What becomes of imported data sets: their licences may forbid to publish them again."""
     unknown_subjects: Literal["exclude", "train"] = "exclude"
     """What becomes of people whom nobody declared: left out and counted, or put in train; never in val or test."""
-    row_group_rows: int = 4096
+    row_group_rows: int = 8192
     """Rows a Parquet row group: what one random access reads and decodes; fewer make larger files and footers."""
-    shard_rows: int = 262_144
-    """Rows a Parquet file, rounded down to whole row groups."""
+    shard_rows: int = 65_536
+    """Rows a Parquet file, rounded down to whole row groups: a reader holds its footer, some MB for 8 row groups."""
     splits: SplitsConfig = field(default_factory=SplitsConfig)
     """Shares of train, val and test."""
     unlabelled: UnlabelledConfig = field(default_factory=UnlabelledConfig)

@@ -64,7 +64,8 @@ def diff_releases(before: Path, after: Path) -> ReleaseDiff:
     """
     manifests = [_manifest(folder) for folder in (before, after)]
     recipes = [manifest.get("recipe", {}) for manifest in manifests]
-    settings = _differences(*({k: v for k, v in recipe.items() if k != "input_digests"} for recipe in recipes))
+    without = [{key: value for key, value in recipe.items() if key != "input_digests"} for recipe in recipes]
+    settings = _differences(without[0], without[1])
     digests = [recipe.get("input_digests", {}) for recipe in recipes]
     columns = [_columns(folder) for folder in (before, after)]
     people = [read_splits_lock(folder / "splits.lock") for folder in (before, after)]

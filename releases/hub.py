@@ -119,8 +119,8 @@ def _api(endpoint: str, token: str) -> Any:  # noqa: ANN401
 def _hub_errors(repository: str, endpoint: str) -> Iterator[None]:
     from huggingface_hub.errors import HfHubHTTPError
 
-    # the Hub's package has changed its HTTP library before; its own error is a subclass of that library's
-    (transport_error,) = (base for base in HfHubHTTPError.__bases__ if base is not OSError)
+    # the Hub's package has changed its HTTP library before; its own error is that library's and an OSError
+    transport_errors: tuple[type[Exception], ...] = HfHubHTTPError.__bases__
 
     try:
         yield
@@ -131,5 +131,5 @@ def _hub_errors(repository: str, endpoint: str) -> Iterator[None]:
             f"{repository}: the Hub answered {status} ({why.get(status, 'see its status page')}); nothing is public "
             "that was not before: correct it and run the same command again"
         ) from error
-    except (transport_error, OSError) as error:
+    except transport_errors as error:
         raise RunError(f"{endpoint} can't be reached ({type(error).__name__}): run the same command again") from error

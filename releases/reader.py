@@ -202,8 +202,9 @@ class _Shards:
             )
             self._open.number = number
         table = self._open.file.read_row_group(group_in_file, columns=names, use_threads=False)
-        (batch,) = table.combine_chunks().to_batches()
-        return dict(zip(table.column_names, batch.columns, strict=True))
+        batches = table.to_batches()
+        (batch,) = batches if len(batches) == 1 else table.combine_chunks().to_batches()
+        return dict(zip(names, batch.select(names).columns, strict=True))
 
     def _footer(self, number: int) -> pq.FileMetaData:
         with self._lock:

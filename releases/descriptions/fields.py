@@ -9,7 +9,7 @@ import numpy as np
 from kinematics.scale import origin_and_unit_px
 from kinematics.windows import Floats
 from releases.descriptions.movement import Movement
-from releases.descriptions.parts import PLURALS, wanted_of
+from releases.descriptions.parts import PLURALS, Wanted, wanted_of
 from releases.descriptions.segment import Measured, Surroundings, measure_segment
 from schema.records import KeypointSequence
 from schema.taxonomy import GestureClass
@@ -82,14 +82,7 @@ class TrackMeasures:
             end_ns: End of the span.
             co_occurring: Class ids of segments of the person that overlap.
         """
-        wanted = wanted_of(gesture, evidence)
-        first, end, _ = rows.indices(self.sequence.times_ns.shape[0])
-        if end > first and np.isfinite(self.unit_px):
-            around = Surroundings.of(self.sequence, first, end, origin_px=self.origin_px, unit_px=self.unit_px)
-            measured = measure_segment(around, wanted)
-        else:
-            part = PLURALS[wanted.part] if wanted.plural else wanted.part
-            measured = Measured(body_part=part, side=None, contact_target=None, movement=Movement())
+        measured = self._measured(rows, wanted_of(gesture, evidence))
         lasting_s = None if start_ns is None or end_ns is None else (end_ns - start_ns) / NS_PER_SECOND
         return DescriptionFields(
             body_part=measured.body_part,
@@ -102,6 +95,14 @@ class TrackMeasures:
             duration_seconds=_float32(lasting_s),
             co_occurring=" ".join(sorted(set(co_occurring))),
         )
+
+    def _measured(self, rows: slice, wanted: Wanted) -> Measured:
+        first, end, _ = rows.indices(self.sequence.times_ns.shape[0])
+        if end > first and np.isfinite(self.unit_px):
+            around = Surroundings.of(self.sequence, first, end, origin_px=self.origin_px, unit_px=self.unit_px)
+            return measure_segment(around, wanted)
+        part = PLURALS[wanted.part] if wanted.plural else wanted.part
+        return Measured(body_part=part, side=None, contact_target=None, movement=Movement())
 
 
 def _float32(value: float | None) -> float | None:

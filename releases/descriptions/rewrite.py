@@ -24,7 +24,8 @@ INSTRUCTIONS = (
 MOST_SENTENCES = 2
 LONGEST = 320
 """Characters; the longest template sentence takes some 230."""
-FEWEST_WORDS = 4
+FEWEST_WORDS = 3
+"""As in "The person nods."."""
 MOST_TOKENS = 120
 _CHARACTERS = re.compile(r"[A-Za-z0-9 ,.;:'-]*")
 _NUMBER = r"(?P<number>\d+(?:\.\d+)?)"

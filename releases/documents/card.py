@@ -89,8 +89,8 @@ def _holds_section(facts: ReleaseFacts) -> str:
         "*segments* are spans in which people agreed on a micro-gesture, *keypoints* one row a frame of each person "
         "who has segments or windows, *votes* every answer behind them, *videos* sizes, rates and lengths, *subjects* "
         "people under pseudonyms, *unlabelled* the windows: good pieces without a segment, for training without "
-        "labels. Times are nanoseconds since the first displayed frame, spans half-open. Every column is described in its "
-        "file's field metadata and in croissant.json; stats/index.html shows it all in pictures."
+        "labels. Times are nanoseconds since the first displayed frame, spans half-open. Every column is described in "
+        "its file's field metadata and in croissant.json; stats/index.html shows it all in pictures."
     )
     return text + _origins_text(facts) + _outcomes_text(facts)
 

@@ -5,7 +5,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from releases.exports.base import Exported, ExportOptions, ReleaseSource, Row, counted, new_file, whole_clip
+from releases.exports.base import Exported, ExportOptions, ReleaseSource, Row, counted, whole_clip
+from releases.exports.targets import new_file
 from schema.taxonomy import Taxonomy
 
 SUBSETS = {"train": "training", "val": "validation", "test": "testing"}

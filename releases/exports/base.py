@@ -1,11 +1,7 @@
-"""What the exports share: the release as they read it, and targets that are whole or not there."""
+"""What the exports share: the release as they read it, what they are asked for, and what they tell."""
 
-import errno
 import json
-import os
 import re
-import secrets
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,12 +12,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from releases.reader import Keypoints, Release, open_release
 from releases.tables.columns import SCHEMA_VERSION
-from schema.errors import InvalidReleaseError, StoreFullError, UsageError
-from schema.files import written_beside
+from schema.errors import InvalidReleaseError, UsageError
 from schema.records import KEYPOINT_COUNT
 from schema.taxonomy import Taxonomy, load_taxonomy
 
@@ -105,7 +101,7 @@ class ReleaseSource:
 
     def segments(self, split: str) -> list[Row]:
         """Return the segments of a split by their place in *keypoints*, so that reading them goes forward."""
-        rows: list[Row] = self.release.segments(split).to_pylist()
+        rows = self.table("segments", split)
         return sorted(rows, key=lambda s: (s["keypoints_first_row"], s["keypoints_row_count"], s["segment_id"]))
 
     def segments_by_video(self, split: str) -> dict[str, list[Row]]:
@@ -116,8 +112,26 @@ class ReleaseSource:
         return found
 
     def videos(self, split: str) -> dict[str, Row]:
-        """Return the videos of a split by id."""
-        return {row["video_id"]: row for row in self.release.videos(split).to_pylist()}
+        """Return the videos of a split by id; asking for one that is not there raises ``InvalidReleaseError``."""
+        found = _Known(f"{self.release.folder}: videos-{split} has no")
+        found.update({row["video_id"]: row for row in self.table("videos", split)})
+        return found
+
+    def table(self, name: str, split: str) -> list[Row]:
+        """Return the rows of a small table of a split."""
+        with _reading(self.release.folder):
+            rows: list[Row] = self.release.table(name, split).to_pylist()
+            return rows
+
+    def keypoints(self, segment: Row) -> Keypoints:
+        """Return the keypoints of a segment."""
+        with _reading(self.release.folder):
+            return self.release.keypoints(segment)
+
+    def keypoint_rows(self, split: str, first_row: int, row_count: int) -> Keypoints:
+        """Return a run of rows of *keypoints*."""
+        with _reading(self.release.folder):
+            return self.release.keypoint_rows(split, first_row, row_count)
 
     def canonical(self, keypoints: Keypoints) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Return positions ``(frames, 133, 2)`` and scores ``(frames, 133)``; NaN and 0 for points that it lacks."""
@@ -132,7 +146,7 @@ class ReleaseSource:
         key: tuple[str, int] | None = None
         first, row = 0, 0
         for path in sorted((self.release.folder / "data").glob(f"keypoints-{split}-*.parquet")):
-            with pq.ParquetFile(path, memory_map=True) as file:
+            with _reading(self.release.folder), pq.ParquetFile(path, memory_map=True) as file:
                 for group in range(file.metadata.num_row_groups):
                     for start, found in _changes(file, group):
                         if found != key:
@@ -142,6 +156,33 @@ class ReleaseSource:
                     row += file.metadata.row_group(group).num_rows
         if key is not None:
             yield _run(key, first, row)
+
+
+class _Known(dict[str, Row]):
+    """Rows by id; the words are of an id that is not there."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__()
+        self._words = words
+
+    def __missing__(self, key: str) -> Row:
+        raise InvalidReleaseError(
+            f"{self._words} {key!r}, which a segment names; `pressroom release validate` tells more"
+        )
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[None]:
+    """Turn what the reader and pyarrow raise at a damaged table into ``InvalidReleaseError``."""
+    try:
+        yield
+    except (pa.ArrowException, ValueError, KeyError, IndexError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the machine's error; one without a number is pyarrow's word for a file that it can't decode
+        words = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InvalidReleaseError(
+            f"{folder}: its tables can't be read ({words}); `pressroom release validate {folder}` tells more"
+        ) from error
 
 
 def _run(key: tuple[str, int], first: int, end: int) -> TrackRun:
@@ -219,79 +260,3 @@ def one_line(text: str) -> str:
 def counted(reasons: Counter[str]) -> dict[str, int]:
     """Return counts that are not 0, by reason in alphabetical order."""
     return {reason: count for reason, count in sorted(reasons.items()) if count}
-
-
-def check_free(target: Path, *, folder: bool = False) -> None:
-    """Raise ``UsageError`` where something is at a target already, an empty folder for a folder excepted."""
-    if folder and target.is_dir() and not target.is_symlink() and not any(target.iterdir()):
-        return
-    if target.is_symlink() or target.exists():
-        raise UsageError(f"{target} is there already: choose a new path{', or an empty folder' if folder else ''}")
-
-
-@contextmanager
-def new_folder(target: Path) -> Iterator[Path]:
-    """Give a hidden folder beside ``target`` to fill, then rename it; a failure leaves nothing.
-
-    A process that is killed leaves the hidden folder, which the next export to the same target removes.
-
-    Raises ``UsageError`` where the target holds something, and ``StoreFullError`` where the disk is full.
-    """
-    target = target.absolute()
-    check_free(target, folder=True)
-    prefix = f".exporting-{target.name}."
-    folder = target.with_name(f"{prefix}{os.getpid()}.{secrets.token_hex(4)}")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(target.parent, prefix)
-        folder.mkdir()
-        yield folder
-        folder.rename(target)
-    except OSError as error:
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-            raise UsageError(f"{target} was made by something else meanwhile: choose a new path") from error
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        free = os.statvfs(target.parent)
-        raise StoreFullError(
-            f"{target.parent}: the disk is full ({free.f_bavail * free.f_frsize // 2**20} MiB free) while exporting "
-            f"{target.name}; nothing was left there: make room and run the same command again"
-        ) from error
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def new_file(target: Path) -> Iterator[Path]:
-    """Give a hidden file beside ``target`` to write, then put it in place; a failure leaves nothing.
-
-    Raises ``UsageError`` where something is there already, and ``StoreFullError`` where the disk is full.
-    """
-    target = target.absolute()
-    check_free(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(target.parent, f".{target.name}.")
-    with written_beside(target) as beside:
-        yield beside
-
-
-def remove_leftovers(parent: Path, prefix: str) -> None:
-    """Remove what killed exports left: files and folders ``<prefix><process>.…`` whose process is no more."""
-    for leftover in sorted(path for path in parent.iterdir() if path.name.startswith(prefix)):
-        process = leftover.name.removeprefix(prefix).partition(".")[0]
-        if not process.isdigit() or _is_running(int(process)):
-            continue
-        if leftover.is_dir() and not leftover.is_symlink():
-            shutil.rmtree(leftover, ignore_errors=True)
-        else:
-            leftover.unlink(missing_ok=True)
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -20,13 +20,13 @@ from releases.exports.base import (
     Row,
     counted,
     in_lanes,
-    new_folder,
     one_line,
     person_of,
     span_ms,
     video_rate,
     whole_clip,
 )
+from releases.exports.targets import new_folder
 
 EVENT_COLUMNS = (
     "Observation id", "Observation date", "Description", "Observation duration", "Observation type", "Source",

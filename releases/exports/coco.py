@@ -14,7 +14,8 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from releases.exports.base import Exported, ExportOptions, ReleaseSource, Row, counted, new_file
+from releases.exports.base import Exported, ExportOptions, ReleaseSource, Row, counted
+from releases.exports.targets import new_file
 from schema.errors import UsageError
 from schema.records import PART_SLICES, Part
 from schema.skeleton import BODY_LIMBS, BODY_NAMES
@@ -56,7 +57,7 @@ class _Writer:
     def write_video(self, video: Row, split: str, people: list[_Person]) -> None:
         image_of: dict[int, int] = {}
         for person in people:
-            keypoints = self._source.release.keypoint_rows(split, person.row, 1)
+            keypoints = self._source.keypoint_rows(split, person.row, 1)
             xy, scores = self._source.canonical(keypoints)
             if not self._has_face:
                 scores[:, PART_SLICES[Part.FACE]] = 0

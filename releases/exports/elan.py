@@ -11,12 +11,12 @@ from releases.exports.base import (
     ReleaseSource,
     Row,
     in_lanes,
-    new_folder,
     one_line,
     person_of,
     span_ms,
     whole_clip,
 )
+from releases.exports.targets import new_folder
 
 if TYPE_CHECKING:
     from pympi.Elan import Eaf

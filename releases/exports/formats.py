@@ -5,10 +5,8 @@ from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 
-import pyarrow as pa
-
 from releases.exports.base import Exported, ExportOptions, ReleaseSource
-from schema.errors import InvalidReleaseError, UsageError
+from schema.errors import UsageError
 
 EXPORTS: dict[str, str] = {
     "pyskl": "releases.exports.pyskl:export_pyskl",
@@ -47,15 +45,7 @@ def export_release(folder: Path, format_name: str, target: Path, options: Export
     source = ReleaseSource.opened(folder, splits=options.splits)
     if target.resolve().is_relative_to(folder.resolve()):
         raise UsageError(f"{target} lies in the release, which must stay as it is: choose a path outside of it")
-    try:
-        return export(source, target, options)
-    except (pa.ArrowException, ValueError, KeyError, IndexError, OSError) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # the machine's error; one without a number is pyarrow's word for a file that it can't decode
-        raise InvalidReleaseError(
-            f"{folder}: its tables can't be read ({(str(error).splitlines() or [type(error).__name__])[0]}); "
-            f"`pressroom release validate {folder}` tells more"
-        ) from error
+    return export(source, target, options)
 
 
 def _export_of(format_name: str) -> Export:

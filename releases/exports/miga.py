@@ -18,18 +18,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 
-from releases.exports.base import (
-    CHUNK_ROWS,
-    Exported,
-    ExportOptions,
-    ReleaseSource,
-    Row,
-    TrackRun,
-    counted,
-    new_folder,
-    whole_clip,
-)
-from schema.errors import UsageError
+from releases.exports.base import CHUNK_ROWS, Exported, ExportOptions, ReleaseSource, Row, TrackRun, counted, whole_clip
+from releases.exports.targets import new_folder
+from schema.errors import InvalidReleaseError, UsageError
 from schema.layouts import MIGA35, to_xyc
 
 TAXONOMY = "imigue32"
@@ -123,7 +114,7 @@ def _key(segment: Row) -> tuple[str, str, int]:
 
 def _add_runs(source: ReleaseSource, split: str, videos: dict[tuple[str, str, int], _MigaVideo]) -> None:
     """Give each video the tracks of its person: those with segments, and those with windows alone."""
-    rows = [*source.segments(split), *source.release.table("unlabelled", split).to_pylist()]
+    rows = [*source.segments(split), *source.table("unlabelled", split)]
     owner = {(row["video_id"], row["track_number"]): _key(row) for row in rows}
     for run in source.track_runs(split):
         key = owner.get((run.video_id, run.track_number))
@@ -159,7 +150,7 @@ def _skeletons(
     for run in runs:
         for first in range(0, run.row_count, CHUNK_ROWS):
             count = min(CHUNK_ROWS, run.row_count - first)
-            keypoints = source.release.keypoint_rows(video.split, run.first_row + first, count)
+            keypoints = source.keypoint_rows(video.split, run.first_row + first, count)
             new = keypoints.frame_indices >= following
             counts["doubled"] += count - int(new.sum())
             if not new.any():
@@ -173,7 +164,7 @@ def _skeletons(
 
 
 def _first_frame(source: ReleaseSource, split: str, run: TrackRun) -> int:
-    return int(source.release.keypoint_rows(split, run.first_row, 1).frame_indices[0])
+    return int(source.keypoint_rows(split, run.first_row, 1).frame_indices[0])
 
 
 def _filled(
@@ -194,7 +185,7 @@ def _zeros(first: int, end: int) -> Iterator[tuple[int, npt.NDArray[np.float32]]
 def _subject_numbers(source: ReleaseSource) -> dict[str, tuple[int, str]]:
     """Return number and split of each subject of the whole release, by subject id."""
     splits = source.release.splits
-    of = {row["subject_id"]: split for split in splits for row in source.release.table("subjects", split).to_pylist()}
+    of = {row["subject_id"]: split for split in splits for row in source.table("subjects", split)}
     return {subject: (number, of[subject]) for number, subject in enumerate(sorted(of), start=1)}
 
 
@@ -218,6 +209,8 @@ def _write_lists(
 
 def _video_row(video: _MigaVideo, subjects: dict[str, tuple[int, str]]) -> tuple[object, ...]:
     row = video.video
+    if video.subject_id and video.subject_id not in subjects:
+        raise InvalidReleaseError(f"no subject {video.subject_id!r} in *subjects*: `pressroom release validate` it")
     number = subjects[video.subject_id][0] if video.subject_id else None
     rate = (row["average_rate_numerator"], row["average_rate_denominator"])
     return (video.name, row["video_id"], number, video.split, row["width"], row["height"], *rate, row["match_outcome"])

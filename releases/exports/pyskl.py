@@ -11,7 +11,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from releases.exports.base import Exported, ExportOptions, ReleaseSource, Row, check_free, counted, new_file, video_rate
+from releases.exports.base import Exported, ExportOptions, ReleaseSource, Row, counted, video_rate
+from releases.exports.targets import check_free, new_file
 from schema.errors import UsageError
 from schema.files import written_beside
 from schema.layouts import LAYOUTS, WHOLEBODY133, Layout, to_xyc
@@ -55,7 +56,7 @@ def export_pyskl(source: ReleaseSource, target: Path, options: ExportOptions) ->
         )
         with written_beside(names) as names_beside:
             names_beside.write_text(text, encoding="utf-8")
-    unsized = counts.pop("no picture size")
+    unsized = counts.pop("no picture size", 0)
     notes = (f"{unsized} segments have no img_shape: the release has no picture size",) if unsized else ()
     return Exported(segments=sum(map(len, ids.values())), files=2, left_out=counted(counts), notes=notes)
 
@@ -81,7 +82,7 @@ def _annotations(
 
 
 def _annotation(source: ReleaseSource, segment: Row, video: Row, layout: Layout, label: int) -> dict[str, Any]:
-    values = to_xyc(*source.canonical(source.release.keypoints(segment)), layout)[None]
+    values = to_xyc(*source.canonical(source.keypoints(segment)), layout)[None]
     annotation = {
         "frame_dir": segment["segment_id"],
         "label": label,

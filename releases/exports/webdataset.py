@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from releases.exports.base import Exported, ExportOptions, ReleaseSource, Row, new_folder
+from releases.exports.base import Exported, ExportOptions, ReleaseSource, Row
+from releases.exports.targets import new_folder
 from schema.skeleton import KEYPOINT_NAMES
 
 SEGMENTS_A_SHARD = 1000
@@ -48,7 +49,7 @@ def _write_shard(source: ReleaseSource, segments: list[Row], path: Path) -> None
     # USTAR with nothing of this machine in the headers: the same segments give the same bytes
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as shard:
         for segment in segments:
-            keypoints = source.release.keypoints(segment)
+            keypoints = source.keypoints(segment)
             row = {name: value for name, value in segment.items() if name not in _PLACES}
             row |= {"times_ns": keypoints.times_ns.tolist(), "frame_indices": keypoints.frame_indices.tolist()}
             key = segment["segment_id"]

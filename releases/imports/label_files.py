@@ -40,7 +40,7 @@ def read_label_file(
     The last frame of a label belongs to it: the data sets' own loaders go through ``range(start, end + 1)`` (MiGA
     starter kit, ``imigue_gendata.py``; SMG, ``read_xyz``), and SMG's clips are named by both.
     """
-    found: list[ImportedSegment] = []
+    found: dict[ImportedSegment, None] = {}
     faults: list[_Fault] = []
     text = path.read_bytes().decode("utf-8-sig", "replace")
     reader = csv.reader(io.StringIO(text, newline=""))
@@ -52,7 +52,10 @@ def read_label_file(
             segment = _segment(cells, reader.line_num, rules, frame_count, rate)
             if isinstance(segment, ImportedSegment) and segment in found:
                 segment = _Fault(line=reader.line_num, detail="the same label comes twice; one of them is kept")
-            (faults if isinstance(segment, _Fault) else found).append(segment)  # type: ignore[arg-type]
+            if isinstance(segment, _Fault):
+                faults.append(segment)
+            else:
+                found[segment] = None
     except csv.Error as error:
         faults.append(_Fault(line=reader.line_num, detail=f"{error}; the labels from here on are lost: correct it"))
     return sorted(found, key=lambda s: (s.start_ns, s.end_ns, s.class_id)), _told(where, faults)

@@ -169,7 +169,7 @@ def _recording(clip: _Clip, class_ids: dict[int, str], options: ImportOptions) -
         content="",
         tracks=(),
         frame_count=0,
-        rate=options.rate or RATE,
+        rate=declared.rate or options.rate or RATE,
         width=None,
         height=None,
         layout="",

@@ -105,9 +105,9 @@ def _recording(
     track = track_of(values, MIGA35)
     if track is None:
         raise ItemError(DropReason.NO_KEYPOINTS, "nobody is seen in any frame; leave the recording out")
-    rate = options.rate or RATE
-    width, height = options.size or SIZE
     declared = declared_for(options.subjects, sample.native_id)
+    rate = declared.rate or options.rate or RATE
+    width, height = declared.size or options.size or SIZE
     segments, lost = (
         read_label_file(sample.labels, where=sample.labels.name, rules=rules, frame_count=len(values), rate=rate)
         if sample.labels
@@ -152,7 +152,7 @@ def _distance(values: Floats, fingers: slice, wrist: int) -> Floats:
     seen = np.isfinite(values).all(axis=-1) & (values[..., 2] > 0) & np.any(values[..., :2] != 0, axis=-1)
     count = seen[:, fingers].sum(axis=-1)
     total = np.where(seen[:, fingers, None], values[:, fingers, :2], 0).sum(axis=1)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         apart = np.linalg.norm(total / count[:, None] - values[:, wrist, :2], axis=-1)
     found: Floats = np.where((count > 0) & seen[:, wrist], apart, np.nan).astype(np.float32)
     return found

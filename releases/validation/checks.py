@@ -21,7 +21,6 @@ from schema.timespan import NS_PER_SECOND
 
 ROW_GROUP_BYTES = 100 * 2**20
 """Largest row group, uncompressed: the Hub's viewer and streaming readers load one whole."""
-IntArray = npt.NDArray[np.int64] | npt.NDArray[np.int32]
 KEYPOINT_KEYS = ["video_id", "track_number", "frame_index", "time_ns"]
 
 
@@ -107,14 +106,14 @@ def read_split(shards: dict[str, list[Path]], split: str) -> SplitContents:
 
 def check_keys(contents: list[SplitContents]) -> Iterator[Finding]:
     """Check that every key is there once, in all splits together."""
-    keys = (
+    keys_of = (
         ("segments", "segment_id"),
         ("votes", "vote_id"),
         ("videos", "video_id"),
         ("subjects", "subject_id"),
         ("unlabelled", "window_id"),
     )
-    for table, key in keys:
+    for table, key in keys_of:
         counts = Counter(row[key] for one in contents for row in getattr(one, table))
         repeated = sum(count > 1 for count in counts.values())
         if repeated:
@@ -188,7 +187,9 @@ def check_spans(one: SplitContents) -> Iterator[Finding]:
             yield Finding(check="spans", file=file, detail=f"{count} {detail}")
 
 
-def _span_fault(row: Row, track: slice | None, of_track: IntArray, frames: IntArray, *, nominal_ns: int) -> str | None:
+def _span_fault(
+    row: Row, track: slice | None, of_track: npt.NDArray[np.int64], frames: npt.NDArray[np.int32], *, nominal_ns: int
+) -> str | None:
     """Say what is wrong with a segment's or window's place in its track; ``frames`` are those of the whole split."""
     if track is None:
         return "have no keypoints of their track"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -313,13 +314,18 @@ def test_the_unit_of_a_track_is_that_of_normalised_positions():
     assert origin_and_unit_px(without(person(), slice(0, KEYPOINT_COUNT))) is None
 
 
-@settings(max_examples=60)
+@cache
+def trembling_person(jitter_px: float) -> KeypointSequence:
+    return person(seconds=3.0, jitter_px=jitter_px)
+
+
+@settings(max_examples=40)
 @given(st.data())
 def test_whatever_is_missing_every_field_stays_in_its_range(data: st.DataObject):
     """Points come and go at will, frames too, and spans and classes are any."""
     seed = data.draw(st.integers(0, 2**32 - 1))
     rng = np.random.default_rng(seed)
-    sequence = person(seconds=3.0, jitter_px=data.draw(st.sampled_from([0.0, 0.4, 30.0])))
+    sequence = trembling_person(data.draw(st.sampled_from([0.0, 0.4, 30.0])))
     gone = rng.random((75, KEYPOINT_COUNT)) < data.draw(st.sampled_from([0.0, 0.1, 0.9, 1.0]))
     for begin, end in data.draw(st.sets(st.sampled_from([(0, 17), (5, 7), (23, 91), (91, 112), (91, 133)]))):
         gone[slice(*sorted(rng.integers(0, 76, 2))), begin:end] = True

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from releases.exports import base
 from releases.exports.base import ExportOptions, ReleaseSource, in_lanes
 from releases.exports.formats import EXPORTS, OPTIONS, export_release
+from releases.exports.targets import remove_leftovers
 from schema.errors import InvalidReleaseError, StoreFullError, UsageError
 from tests.releases.exported_release import ReleaseWriter, small_release
 
@@ -128,7 +128,7 @@ def test_a_killed_export_leaves_no_target_and_the_next_one_clears_up(release, tm
 def test_the_leftover_of_an_export_that_still_runs_is_not_touched(tmp_path):
     mine = tmp_path / f".exporting-out.{os.getpid()}.abcd"
     mine.mkdir()
-    base.remove_leftovers(tmp_path, ".exporting-out.")
+    remove_leftovers(tmp_path, ".exporting-out.")
     assert mine.is_dir()
 
 
@@ -218,3 +218,15 @@ def test_a_release_without_a_segment_gives_an_export_without_any(tmp_path, name)
     assert (result.segments, dict(result.left_out)) == (0, {})
     if name in ("coco", "activitynet"):
         assert json.loads((tmp_path / "out").read_text())
+
+
+def test_a_segment_of_a_video_that_is_not_there_is_told(tmp_path):
+    writer = ReleaseWriter(tmp_path / "release")
+    writer.video("v1", "train")
+    writer.track("v1", 0, "train", frames=range(70), subject="s1")
+    writer.segment("g1", ("v1", 0), (0, 9), "touching_jaw")
+    writer.rows["segments"]["train"][0]["video_id"] = "v2"
+    writer.write()
+    with pytest.raises(InvalidReleaseError, match="videos-train has no 'v2', which a segment names"):
+        export_release(tmp_path / "release", "elan", tmp_path / "out", ExportOptions())
+    assert not (tmp_path / "out").exists()

@@ -190,7 +190,12 @@ SPOILT = {
         "nobody is seen",
     ),
     "everything far out": (
-        lambda lines: [line.partition(",")[0] + ",1e12,1e12,1" * 35 for line in lines],
+        lambda lines: [line.partition(",")[0] + ",1e12,1e300,1" * 35 for line in lines],
+        DropReason.NO_KEYPOINTS,
+        "nobody is seen",
+    ),
+    "nothing finite": (
+        lambda lines: [line.partition(",")[0] + ",inf,-inf,nan" * 35 for line in lines],
         DropReason.NO_KEYPOINTS,
         "nobody is seen",
     ),
@@ -350,6 +355,13 @@ class TestSubjects:
         found = self.read(tmp_path, "recording,subject\n1,7\n")
         assert read_one(tmp_path, subjects=found).native_subject == "7"
 
+    def test_a_recording_may_have_a_rate_and_a_size_of_its_own(self, tmp_path: Path):
+        one_recording(tmp_path)
+        found = self.read(tmp_path, "recording,subject,rate,size\n0001,,30000/1001,600x338\n0002,,,\n")
+        recording = read_one(tmp_path, subjects=found, rate=Fraction(50))
+        assert (recording.rate, recording.width, recording.height) == (Fraction(30_000, 1001), 600, 338)
+        assert found["0002"] == DeclaredSubject(subject=None)
+
     @pytest.mark.parametrize(
         ("text", "words"),
         [
@@ -358,6 +370,8 @@ class TestSubjects:
             ("", "recording and subject are needed"),
             ("recording,subject,outcome\n1,2,draw\n", "line 2: outcome 'draw'"),
             ("recording,subject,split\n1,2,left\n", "line 2: split 'left'"),
+            ("recording,subject,rate\n1,2,0\n", "line 2: rate '0'"),
+            ("recording,subject,size\n1,2,x\n", "line 2: size 'x'"),
             ("recording,subject\n1,2\n1,3\n", "line 3: recording '1' comes twice"),
         ],
     )

@@ -198,6 +198,7 @@ class TestPyskl:
             ({"keypoint": np.zeros((1, 8, 17, 2))}, "don't fit together"),
             ({"keypoint": np.zeros((1, 9, 17, 2))}, "nobody is seen"),
             ({"keypoint": np.full((1, 9, 17, 2), np.nan)}, "nobody is seen"),
+            ({"keypoint": np.full((1, 9, 17, 2), 1e300)}, "nobody is seen"),
             ({"keypoint": np.ones((1, 9, 19, 2)), "keypoint_score": np.ones((1, 9, 19))}, "19 points, and layouts of"),
             ({"keypoint": np.ones((0, 9, 17, 2)), "keypoint_score": np.ones((0, 9, 17))}, "nobody is seen"),
             ({"keypoint": np.ones((50, 1, 17, 2)), "keypoint_score": np.ones((50, 1, 17))}, "shape"),

@@ -73,8 +73,11 @@ def test_a_joint_that_the_sensor_has_not_is_not_seen():
     joints = standing_person(4).astype(np.float32)
     joints[1, 5] = 0
     joints[2, 5, 1] = np.nan
+    joints[3, 6] = 1e30
     values = in_plane(joints)
     assert values[:, 5, 2].tolist() == [1, 0, 0, 1]
+    assert values[:, 6, 2].tolist() == [1, 1, 1, 0]
+    assert values.max() < 3000
     assert np.isfinite(values).all()
 
 

@@ -132,7 +132,7 @@ SPANS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(spans=SPANS)
 def test_any_labels_come_back_from_miga_files(tmp_path_factory, spans):
     folder = tmp_path_factory.mktemp("labels")
