@@ -16,8 +16,8 @@ than in any real study: whatever of the occasion is left counts as if it were th
 
 Three attackers: *nearest* is the release's own test (`releases.privacy.reidentification`), *learned* whitens the same
 numbers by what varies within the videos of one half of the people, then looks for the nearest among the other half, and
-*scores* looks at the mean scores and the seen shares of the points alone. Chance is what guessing gives. *lips* is what is kept: the correlation of the mouth's opening, published
-with estimated, in the median video.
+*scores* looks at the mean scores and the seen shares of the points alone. Chance is what guessing gives. *lips* is what
+is kept: the correlation of the mouth's opening, published with estimated, in the median video.
 """
 
 import sys
@@ -33,7 +33,6 @@ from benchmarks.keypoint_storage import clip_keypoints
 from releases.privacy import faces
 from releases.privacy.faces import REDRAWN, neutral_faces
 from releases.privacy.reidentification import ALL_POINTS, face_features, nearest_neighbours, wilson_interval
-from schema.columns import FIXED_POINT_PER_PIXEL
 from schema.layouts import parts_seen_of
 from schema.records import KEYPOINT_COUNT, KeypointSequence, VideoId
 from schema.rows import keypoints_to_rows
@@ -255,7 +254,7 @@ def kept_movement(before: Sequence[pa.Table], after: Sequence[pa.Table]) -> floa
     """Return how well the published mouth opens as the estimated one does: the median correlation of a video."""
     found = []
     for tables in zip(before, after, strict=True):
-        told = [(_opening(table) / FIXED_POINT_PER_PIXEL) for table in tables]
+        told = [_opening(table) for table in tables]
         seen = np.isfinite(told[0]) & np.isfinite(told[1])
         spreads = [float(np.std(one[seen])) if seen.sum() > 2 else 0.0 for one in told]
         if spreads[0] > 0:

@@ -487,31 +487,40 @@ def torch_dataset(
             ``Release.shuffled`` makes them; call ``set_epoch(n)`` before each. Workers share out the row groups.
         transform: Applied to each sample.
     """
-    first_rows, row_counts = release._runs(table, split)
     if window_frames < 1 or (stride is not None and stride < 1):
         raise ValueError(f"window_frames {window_frames} and stride {stride} must be 1 or more")
-    beyond = np.maximum(row_counts - window_frames, 0)
-    counts = np.ones_like(beyond) if stride is None else 1 - (-beyond // stride)
-    rows = np.repeat(np.arange(len(counts)), counts)
-    numbers = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    offsets = beyond // 2 if stride is None else np.minimum(numbers * stride, beyond[rows])
-    labels = np.full(len(counts), -1)
-    if table == "segments":
-        label_of = {class_id: label for label, class_id in enumerate(release.classes if classes is None else classes)}
-        ids = release.table(table, split, columns=["class_id"])["class_id"].to_pylist()
-        labels[:] = [label_of.get(class_id, -1) for class_id in ids]
+    rows, first_rows, row_counts = _cut_windows(*release._runs(table, split), window_frames, stride)
     windows = _Windows(
         release=release,
         split=split,
         frames=window_frames,
         places=release._places(points),
         rows=rows,
-        first_rows=first_rows[rows] + offsets,
-        row_counts=np.minimum(row_counts, window_frames)[rows],
-        labels=labels[rows],
+        first_rows=first_rows,
+        row_counts=row_counts,
+        labels=_labels(release, split, table, classes)[rows],
         transform=transform,
     )
-    return _torch_dataset(windows, shuffle_blocks)
+    return _map_style(windows) if shuffle_blocks is None else _iterable(windows, shuffle_blocks)
+
+
+def _cut_windows(
+    first_rows: _Integers, row_counts: _Integers, frames: int, stride: int | None
+) -> tuple[_Integers, _Integers, _Integers]:
+    """Return of each window the row of the table that it is cut from, its first row of keypoints, and how many."""
+    beyond = np.maximum(row_counts - frames, 0)
+    counts = np.ones_like(beyond) if stride is None else 1 - (-beyond // stride)
+    rows = np.repeat(np.arange(len(counts)), counts)
+    numbers = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+    offsets = (beyond // 2)[rows] if stride is None else np.minimum(numbers * stride, beyond[rows])
+    return rows, first_rows[rows] + offsets, np.minimum(row_counts, frames)[rows]
+
+
+def _labels(release: Release, split: str, table: str, classes: Sequence[str] | None) -> _Integers:
+    label_of = {class_id: label for label, class_id in enumerate(release.classes if classes is None else classes)}
+    columns = ["class_id"] if table == "segments" else ["keypoints_row_count"]
+    found = release.table(table, split, columns=columns).columns[0].to_pylist()
+    return np.array([label_of.get(class_id, -1) for class_id in found], dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -547,15 +556,8 @@ class _Windows:
         return sample if self.transform is None else self.transform(sample)
 
 
-def _torch_dataset(windows: _Windows, seed: int | None, epoch: Any = None) -> Any:  # noqa: ANN401
-    import torch
-    from torch.utils.data import Dataset, IterableDataset, get_worker_info
-
-    current = epoch
-    if epoch is None:
-        current = torch.zeros((), dtype=torch.int64)
-        # in shared memory, so that workers that outlive an epoch see the next one's number
-        current.share_memory_()  # type: ignore[no-untyped-call]
+def _map_style(windows: _Windows) -> Any:  # noqa: ANN401
+    from torch.utils.data import Dataset
 
     class MapStyle(Dataset[Any]):
         def __len__(self) -> int:
@@ -567,7 +569,20 @@ def _torch_dataset(windows: _Windows, seed: int | None, epoch: Any = None) -> An
             return windows.sample(number, windows.release._rows(windows.split, *run))
 
         def __reduce__(self) -> tuple[Any, ...]:
-            return _torch_dataset, (windows, seed)
+            return _map_style, (windows,)
+
+    return MapStyle()
+
+
+def _iterable(windows: _Windows, seed: int, epoch: Any = None) -> Any:  # noqa: ANN401
+    import torch
+    from torch.utils.data import IterableDataset, get_worker_info
+
+    current = epoch
+    if epoch is None:
+        current = torch.zeros((), dtype=torch.int64)
+        # in shared memory, so that workers that outlive an epoch see the next one's number
+        current.share_memory_()  # type: ignore[no-untyped-call]
 
     class Shuffled(IterableDataset[Any]):
         def set_epoch(self, epoch: int) -> None:
@@ -575,21 +590,20 @@ def _torch_dataset(windows: _Windows, seed: int | None, epoch: Any = None) -> An
 
         def __iter__(self) -> Iterator[Any]:
             info = get_worker_info()
-            worker, workers, threads = (0, 1, READ_THREADS) if info is None else (info.id, info.num_workers, 1)
-            paths = windows.release._paths_of("keypoints", windows.split)
-            seeds = seed or 0, int(current)
-            for window, rows in _shuffled(
-                paths,
+            worker, worker_count, threads = (0, 1, READ_THREADS) if info is None else (info.id, info.num_workers, 1)
+            found = _shuffled(
+                windows.release._paths_of("keypoints", windows.split),
                 windows.first_rows,
                 windows.row_counts,
-                seeds=seeds,
+                seeds=(seed, int(current)),
                 worker=worker,
-                worker_count=workers,
+                worker_count=worker_count,
                 threads=threads,
-            ):
+            )
+            for window, rows in found:
                 yield windows.sample(window, rows)
 
         def __reduce__(self) -> tuple[Any, ...]:
-            return _torch_dataset, (windows, seed, current)
+            return _iterable, (windows, seed, current)
 
-    return MapStyle() if seed is None else Shuffled()
+    return Shuffled()

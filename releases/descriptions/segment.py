@@ -235,8 +235,7 @@ def _of_class(touching: dict[str, Touching], wanted: Wanted) -> dict[str, Touchi
 def _touching_sides(at: dict[str, Touching], wanted: Wanted) -> list[str]:
     """Return the sides that touch: both where it takes two, or where they touch the same for about as long."""
     if len(at) < 2:
-        single = list(at)
-        return list(SIDES) if single and at[single[0]].target == "other_hand" else single
+        return list(at)
     named = [side for side in at if at[side].target in wanted.targets]
     if len(named) == 1 and not wanted.two_handed:
         return named

@@ -151,10 +151,21 @@ def _positions(rows: pa.Table, point: int) -> Floats:
 
 
 def _quartiles(values: Floats) -> tuple[Floats, Floats, Floats]:
-    columns = [column[np.isfinite(column)] for column in values.T]
-    nothing = np.full(3, np.nan)
-    quartiles = np.array([np.percentile(c, (25, 50, 75)) if c.size else nothing for c in columns])
-    return quartiles[:, 0], quartiles[:, 1], quartiles[:, 2]
+    """Return the quartiles of each column, NaN where it holds nothing; interpolated as ``numpy.percentile`` does.
+
+    One sort for all columns: a call a column would take longer than all the rest of a release's test.
+    """
+    counts = np.isfinite(values).sum(axis=0)
+    ordered = np.sort(np.where(np.isfinite(values), values, np.nan), axis=0)
+    columns = np.arange(values.shape[1])
+    found = []
+    for share in (0.25, 0.5, 0.75):
+        place = share * np.maximum(counts - 1, 0)
+        below = place.astype(np.intp)
+        above = np.minimum(below + 1, np.maximum(counts - 1, 0))
+        low, high = ordered[below, columns], ordered[above, columns]
+        found.append(low + (high - low) * (place - below))
+    return found[0], found[1], found[2]
 
 
 def nearest_neighbours(

@@ -101,7 +101,8 @@ class ShardWriter:
     def _finish(self) -> None:
         if self._waiting_rows:
             self._write_groups(whole_only=False)
-        self._open_writer().close()
+        # a table without rows is a file too; a file that is full needs no empty one after it
+        (self._writer or self._open_writer()).close()
         for number, part in enumerate(self._parts):
             part.rename(self._folder / shard_name(self._table, self._split, number, len(self._parts)))
 

@@ -28,9 +28,8 @@ from schema.arrow import ANNOTATIONS, TASKS
 from schema.records import ReviewTask, Verdict
 from tests.answered_study import perceive_here
 from tests.postgresql_server import USER, PostgresqlServer, postgresql_programs, postgresql_server
-from tests.studies import set_keys
+from tests.studies import make_study, paint_video, run_to_candidates, set_keys
 from tests.traces import traces
-from tests.verification import crowd_study
 
 REPOSITORY = Path(__file__).parents[2]
 REMARK = "the player scratched the neck while somebody called"
@@ -54,13 +53,24 @@ def asked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             database.run("createdb", "pressroom")
             patch.setenv(PASSWORD_VARIABLE, database.password)
         root = tmp_path_factory.mktemp(request.param)
-        crowd_study(root, videos=2, known_share=0.0, blind_share=0.3, queue_size=30)
+        small_study(root)
         if database:
             set_keys(root, server={"database": "postgresql", "postgresql_port": database.port, "postgresql_user": USER})
         study = open_study(root)
         push(study)
         stack.callback(service.stop, study.layout)
         yield study, database
+
+
+def small_study(root: Path) -> Study:
+    """A study of two short videos up to its candidates."""
+    for number in range(2):
+        paint_video(root / "recordings" / f"v{number}.mp4", color=number, seconds=3, touch_s=(1.0, 2.0))
+    make_study(root)
+    set_keys(root, annotate={"known_share": 0.0, "blind_share": 0.5})
+    study = open_study(root)
+    run_to_candidates(study)
+    return study
 
 
 def tasks_of(study: Study, video_id: str) -> list[ReviewTask]:
@@ -147,7 +157,7 @@ def stray_task(study: Study, like: ReviewTask) -> int:
 def test_prefects_database_forgets_the_videos_runs_and_keeps_the_others(tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         perceive_here(patch)
-        study = crowd_study(tmp_path, videos=2)
+        study = small_study(tmp_path)
     for part in (tmp_path / "candidates").glob("*.parquet"):
         part.unlink()
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT")}

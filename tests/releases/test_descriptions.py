@@ -142,6 +142,12 @@ def test_both_hands_at_the_mouth_are_both():
     assert (fields.body_part, fields.side) == ("hands", "both")
 
 
+def test_hands_that_hold_each_other_are_both():
+    hands = {f"{side}_tips": visiting((320.0, 380.0), 1.0, 5.0, side=side) for side in ("left", "right")}
+    fields = measured(person(**hands), 2.0, 4.0, class_id="rubbing_or_holding_hands")
+    assert (fields.body_part, fields.side, fields.contact_target) == ("hands", "both", "other_hand")
+
+
 def test_hands_in_the_lap_touch_nothing():
     fields = measured(person(), 2.0, 4.0, class_id="playing_or_manipulating_objects")
     assert (fields.side, fields.contact_target, fields.movement) == (None, None, "still")
