@@ -12,6 +12,7 @@ from flows._perception import split_dropped, write_part
 from flows._plan import disposed_videos, is_current, study_videos
 from flows._release_inputs import forbidden_strings, input_digests, release_inputs
 from flows._releases import newest_release, release_config, study_releases, version_of
+from flows._rewrites import Rewriter, rewriter, unanswered_rewrites
 from flows._stages import segments_part, study_experts, video_parts
 from flows._study import Study
 from flows._videos import kept_tracks_of
@@ -44,13 +45,14 @@ def publish(study: Study) -> Outcome:
         adjudicate(study)
         part = segments_part(study, study_videos(study))
         outcome.dropped += study.store.summary(part.spec, part.key, part.digest).dropped
+        words = rewriter(study)
         published = published_release(study)
-        if published:
-            outcome.notes.append(f"{published} holds just this already")
+        if published and not unanswered_rewrites(study, published, asking=words):
+            outcome.notes += [f"{published} holds just this already", *(words.notes() if words else [])]
             return outcome
-        folder = _build(study)
+        folder = _build(study, words)
         outcome.done, outcome.rows = 1, 1
-        outcome.notes.append(str(folder))
+        outcome.notes += [str(folder), *(words.notes() if words else [])]
         record_run(study, outcome, key=STUDY_KEY, started_ns=started_ns)
     return outcome
 
@@ -122,9 +124,9 @@ def _has_people(study: Study, video: VideoRecord) -> bool:
 
 
 def published_release(study: Study) -> Path | None:
-    """Return the release that was built from today's inputs, if there is one."""
+    """Return the newest release that was built from today's inputs, if there is one."""
     digests = input_digests(study)
-    for folder in study_releases(study):
+    for folder in reversed(study_releases(study)):
         config = replace(release_config(study), version=folder.name.rpartition("-")[2])
         if release_is_current(
             study.layout.releases, config=config, taxonomy=study.taxonomy.name, input_digests=digests
@@ -133,11 +135,13 @@ def published_release(study: Study) -> Path | None:
     return None
 
 
-def _build(study: Study) -> Path:
+def _build(study: Study, words: Rewriter | None) -> Path:
     earlier = study_releases(study)
     config = release_config(study)
     if earlier:
         newest = version_of(earlier[-1].name.rpartition("-")[2])
         following = max(version_of(config.version), (newest[0], newest[1] + 1, 0))
         config = replace(config, version=".".join(map(str, following)))
-    return build_release(release_inputs(study, earlier), releases_folder=study.layout.releases, config=config)
+    return build_release(
+        release_inputs(study, earlier, words=words), releases_folder=study.layout.releases, config=config
+    )

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from flows._identity import declared_people, match_outcomes
 from flows._imported import imported_digest, imported_forbidden, imported_inputs
 from flows._plan import is_current, study_videos
-from flows._rewrites import person_descriptions, rewriter
+from flows._rewrites import Rewriter, person_descriptions
 from flows._split_inputs import copies_and_events, fixed_splits, matches_of, subject_attributes
 from flows._stages import release_document, segments_part, video_parts
 from flows._study import Study, read_people
@@ -17,7 +17,7 @@ from flows._withdrawals import withdrawn_segments
 from releases.inputs import ReleaseInputs
 from releases.privacy.linter import ForbiddenStrings
 from releases.splits.lock import read_splits_lock
-from schema.arrow import ANNOTATIONS, KEYPOINTS, PLAYERS, REWRITES, SOURCES
+from schema.arrow import ANNOTATIONS, KEYPOINTS, PLAYERS, SOURCES
 from schema.people import Role
 from schema.people_rows import roles_from_rows
 from schema.privacy import make_subject_id
@@ -47,7 +47,6 @@ def input_digests(study: Study) -> dict[str, str]:
             "fixed_splits": dict(sorted(fixed_splits(study).items())),
             "attributes": dict(sorted(attributes.items())),
             "descriptions": dict(sorted(person_descriptions(study).items())),
-            "rewrites": study.store.recorded_digest(REWRITES) if study.config.release.descriptions.endpoint else "",
             "imported": imported_digest(study) if study.config.release.imported == "include" else "",
             "links": dict(sorted(_links(study).items())) if study.config.release.gated_links else {},
             "withdrawn_segments": withdrawn_segments(study),
@@ -59,8 +58,14 @@ def input_digests(study: Study) -> dict[str, str]:
     }
 
 
-def release_inputs(study: Study, earlier: list[Path]) -> ReleaseInputs:
-    """Put together what a release is built from; ``earlier`` are the study's releases, oldest first."""
+def release_inputs(study: Study, earlier: list[Path], *, words: Rewriter | None = None) -> ReleaseInputs:
+    """Put together what a release is built from.
+
+    Args:
+        study: The study.
+        earlier: Its releases, oldest first.
+        words: Asks a language model to word descriptions.
+    """
     videos = study_videos(study)
     part = segments_part(study, videos)
     by_id = {video.video_id: video for video in videos}
@@ -82,7 +87,7 @@ def release_inputs(study: Study, earlier: list[Path]) -> ReleaseInputs:
         fixed_splits=fixed_splits(study),
         subject_attributes=subject_attributes(study),
         person_descriptions=person_descriptions(study),
-        rewrite=rewriter(study),
+        rewrite=words,
         links=_links(study),
         imported=imported_inputs(study),
         withdrawn_segments=withdrawn_segments(study),

@@ -27,6 +27,7 @@ from flows._erasure import (
 )
 from flows._identity import declared_people
 from flows._leases import lease, waited_lease
+from flows._release_inputs import forbidden_strings
 from flows._study import Study
 from flows._withdrawals import (
     DONE,
@@ -71,21 +72,11 @@ class Withdrawal:
     """What stays, in words."""
 
 
-def withdraw(study: Study, video_ids: Iterable[str], *, cause: str, reason: str | None = None) -> list[str]:
-    """Withdraw videos, each once; returns those that were not withdrawn before.
-
-    Raises ``LeaseHeldError`` where another runner has one of them in hand, and ``ServiceError`` where a server that
-    holds something of them does not answer: the tombstones stand, and the next command goes on.
-    """
-    new = begin(study, video_ids, cause=cause, reason=reason)
-    finish_begun(study)
-    return [*new]
-
-
 def withdraw_by_policy(study: Study, video_ids: Iterable[str], *, cause: str) -> tuple[list[str], list[str]]:
-    """Do what ``withdraw`` does within another stage, which goes on where the erasure can't be done now.
+    """Withdraw videos within another stage, which goes on where a runner has one of them in hand.
 
-    Returns the videos that were not withdrawn before, and notes in words.
+    Returns the videos that were not withdrawn before, and notes in words. Raises ``ServiceError`` where a server that
+    holds something of them does not answer: the tombstones stand, and the next command goes on.
     """
     new = begin(study, video_ids, cause=cause)
     try:
@@ -98,7 +89,8 @@ def withdraw_by_policy(study: Study, video_ids: Iterable[str], *, cause: str) ->
 def finish_begun(study: Study) -> Withdrawal:
     """Erase what is left of every withdrawal that was begun; does nothing where there is none.
 
-    Raises as ``withdraw`` does.
+    Raises ``LeaseHeldError`` where another runner has one of the videos in hand, and ``ServiceError`` where a server
+    that holds something of them does not answer: the tombstones stand, and the next command goes on.
     """
     done = Withdrawal()
     if not unfinished(study):
@@ -189,7 +181,7 @@ def withdraw_on_request(study: Study, *, video: str | None, subject: str | None,
 
     Raises:
         UsageError: Not exactly one of the two ids, an unknown one, or a reason that is empty or names somebody.
-        LeaseHeldError, ServiceError: As ``withdraw`` does.
+        LeaseHeldError, ServiceError: As ``finish_begun`` does.
     """
     if (video is None) == (subject is None):
         raise UsageError("name one of the two: --video ID or --subject ID")
@@ -216,8 +208,6 @@ def check_reason(study: Study, reason: str) -> None:
     """Refuse a reason that is empty or could lead to anybody: it stays for good (``UsageError``)."""
     if not reason.strip():
         raise UsageError("--reason: say why, in a few words without a name")
-    from flows._release_inputs import forbidden_strings
-
     with tempfile.TemporaryDirectory() as folder:
         # as a value of a table: there the linter is strictest
         write_parquet(pa.table({"reason": [reason]}), Path(folder) / "reason.parquet")

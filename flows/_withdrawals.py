@@ -22,7 +22,7 @@ from flows._opt_outs import OptOutList, sources_of_opted_out_places
 from flows._sealed import seal, unseal
 from flows._study import Study
 from releases.errata import held_of
-from schema.arrow import DUPLICATES, FINGERPRINTS, IMPORTED_SOURCES, LISTINGS, SOURCES, VIDEOS, WITHDRAWALS
+from schema.arrow import DUPLICATES, FINGERPRINTS, IMPORTED_VIDEOS, LISTINGS, SOURCES, VIDEOS, WITHDRAWALS
 from schema.privacy import make_video_id
 from schema.records import SourceId, VideoId
 from schema.rows import Row, table_of
@@ -239,7 +239,7 @@ def _segment_counts(study: Study, video_ids: set[VideoId]) -> dict[str, int]:
 
 def is_known_video(study: Study, video_id: str) -> bool:
     """Tell whether the study has, had or imported a video of that id."""
-    tables = (VIDEOS, SOURCES, IMPORTED_SOURCES, WITHDRAWALS)
+    tables = (VIDEOS, SOURCES, IMPORTED_VIDEOS, WITHDRAWALS)
     return any(video_id in study.store.read(spec)["video_id"].to_pylist() for spec in tables)
 
 

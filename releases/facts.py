@@ -78,6 +78,8 @@ class DescriptionFacts:
     """Model answers that said more than the fields."""
     unanswered: int = 0
     """Segments for which the endpoint gave no answer; another publish asks again."""
+    words_digest: str = ""
+    """Digest of what the model said; empty where it said nothing. Other inputs have theirs in the recipe."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -184,6 +184,8 @@ NO_STAGE: dict[str, str] = {
     "annotation/studio/connection.py": "the review server's client",
     "annotation/studio/cursors.py": "how far answers were read",
     "annotation/studio/database.py": "the review server's database",
+    "annotation/studio/erasure.py": "what a withdrawal erases on the review server",
+    "annotation/studio/erasure_script.py": "what a withdrawal erases on the review server",
     "annotation/studio/ports.py": "the review server's process",
     "annotation/studio/queue.py": "the review server's client: the order in which people are asked",
     "annotation/studio/scores.py": "the order in which people are asked",

@@ -1,7 +1,9 @@
 """What is known of a release while it is written, and the numbers that come of it."""
 
+import json
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from hashlib import sha256
 from statistics import fmean, median
 
 import numpy as np
@@ -127,6 +129,7 @@ class Written:
             by_model=counts[BY_MODEL],
             refused=self.refused,
             unanswered=self.unanswered,
+            words_digest=_words_digest(self.all_segments) if counts[BY_MODEL] else "",
         )
 
     def _annotation(self, votes: list[Row]) -> AnnotationFacts:
@@ -139,3 +142,8 @@ class Written:
             mean_agreement=fmean(agreements) if agreements else None,
             median_seconds=median(seconds) if seconds else None,
         )
+
+
+def _words_digest(segments: list[Row]) -> str:
+    words = [(row["segment_id"], row["description"]) for row in segments if row["description_by"] == BY_MODEL]
+    return sha256(json.dumps(sorted(words)).encode()).hexdigest()

@@ -17,7 +17,7 @@ from flows._push import push
 from flows._review import review_client
 from flows._standing import newest_tasks
 from flows._study import Study
-from flows._withdraw import withdraw
+from flows._withdraw import withdraw_by_policy
 from schema.answer_rows import annotations_from_rows, tasks_from_rows
 from schema.arrow import ANNOTATIONS, TASKS
 from schema.records import ReviewTask, Verdict
@@ -123,7 +123,7 @@ def test_an_open_question_follows_its_candidate_and_an_answered_one_stays(
 def test_questions_about_a_withdrawn_video_are_deleted_and_their_clips_too(study: Study) -> None:
     tasks = asked(study)
     assert all(clip_files(study, task.candidate_id) for task in tasks)
-    withdraw(study, [tasks[0].anchor.video_id], cause="opted_out")
+    withdraw_by_policy(study, [tasks[0].anchor.video_id], cause="opted_out")
     assert not any(clip_files(study, task.candidate_id) for task in tasks)
     with review_client(study) as (_, client):
         assert client.task_states(tasks[0].project_number) == {}

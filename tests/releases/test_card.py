@@ -78,3 +78,15 @@ def test_a_table_is_read_back_from_its_heading() -> None:
     for broken in ("no header", "---\na: [\n---\n"):
         with pytest.raises(ValueError, match="header"):
             read_header(broken)
+
+
+def test_the_hubs_own_package_takes_the_card(published: Path) -> None:
+    from huggingface_hub import DatasetCard
+
+    card = DatasetCard.load(published / "README.md", ignore_metadata_errors=False)
+    assert card.data.license == "cc-by-nc-4.0"
+    assert card.data.size_categories == ["n<1K"]
+    (segments, *others) = card.data.configs
+    assert segments["default"] is True
+    files = {one["path"] for config in (segments, *others) for one in config["data_files"]}
+    assert all(list(published.glob(path)) for path in files), "every path of the header leads to files"

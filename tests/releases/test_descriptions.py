@@ -325,7 +325,7 @@ def trembling_person(jitter_px: float) -> KeypointSequence:
     return person(seconds=3.0, jitter_px=jitter_px)
 
 
-@settings(max_examples=40)
+@settings(max_examples=200)
 @given(st.data())
 def test_whatever_is_missing_every_field_stays_in_its_range(data: st.DataObject):
     """Points come and go at will, frames too, and spans and classes are any."""
