@@ -50,6 +50,8 @@ LIGHT = {
 """What the command may import before it knows what is asked of it: typer, rich, and what these try to import."""
 
 MOST_LINES = 400
+IN_ONE_FILE = {"releases/reader.py": 640}
+"""Files that must be one, and how long they may be: the reader travels with every release."""
 BAD_NAMES = {"utils", "util", "common", "helpers", "helper", "misc", "core"}
 
 
@@ -120,7 +122,7 @@ def test_help_imports_nothing_heavy():
 
 def test_no_file_is_longer_than_a_reader_can_hold():
     lengths = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
-    assert {name: length for name, length in lengths.items() if length > MOST_LINES} == {}
+    assert {name: length for name, length in lengths.items() if length > IN_ONE_FILE.get(name, MOST_LINES)} == {}
 
 
 def test_no_module_has_a_name_that_says_nothing():
