@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import get_type_hints
 
@@ -45,8 +45,16 @@ def study_template(name: str) -> str:
     text = HEAD.format(name=name, study_settings="\n".join(list(setting_lines(sections["study"]))[2:]))
     for section in fields(StudyConfig):
         if section.default_factory is not MISSING and isinstance(sections[section.name], type):
-            text += f"\n[{section.name}]\n" + "\n".join(setting_lines(sections[section.name])) + "\n"
+            text += _section_text(section.name, sections[section.name])
     return text
+
+
+def _section_text(path: str, section: type) -> str:
+    """Write a section and those within it, such as ``release`` and ``release.splits``."""
+    text = f"\n[{path}]\n" + "\n".join(setting_lines(section)) + "\n"
+    hints = get_type_hints(section)
+    inner = [field.name for field in fields(section) if is_dataclass(hints[field.name])]
+    return text + "".join(_section_text(f"{path}.{name}", hints[name]) for name in inner)
 
 
 def init_study(folder: Path, *, name: str | None = None) -> str:
