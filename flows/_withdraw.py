@@ -45,6 +45,7 @@ from flows._withdrawals import (
 from flows._withdrawn_runs import erase_runs
 from flows._withdrawn_tasks import erase_questions
 from releases.errata import ERRATA_FILE, Erratum, append_errata, held_of
+from releases.privacy.links import withdraw_links
 from releases.privacy.linter import find_leaks
 from schema.arrow import IMPORTED_VIDEOS
 from schema.errors import LeaseHeldError, UsageError
@@ -68,6 +69,8 @@ class Withdrawal:
     erased: Erased = field(default_factory=Erased)
     errata: list[str] = field(default_factory=list)
     """Releases that got a line."""
+    links: list[str] = field(default_factory=list)
+    """Gated parts that held a link of theirs, and no longer do."""
     stays: list[str] = field(default_factory=list)
     """What stays, in words."""
 
@@ -103,6 +106,7 @@ def finish_begun(study: Study) -> Withdrawal:
         done.errata = [one.release + "-" + one.version for one in _tell_users(study, begun)]
         with _in_hand(study, doomed):
             _erase(study, doomed, done.erased)
+        done.links = withdraw_links(study.layout.releases, doomed.video_ids)
         mark_done(study, begun)  # after the leases, whose files have the ids in their names
         done.video_ids = sorted(doomed.video_ids)
     done.stays = [*done.erased.stays, *_what_stays(study, doomed), BACKUPS]
@@ -238,6 +242,7 @@ def tell_withdrawal(done: Withdrawal, *, as_json: bool) -> None:
         "server_rows": erased.server_rows,
         "log_lines": erased.log_lines,
         "errata": done.errata,
+        "links": done.links,
         "stays": done.stays,
     }
     if as_json:
@@ -249,6 +254,8 @@ def tell_withdrawal(done: Withdrawal, *, as_json: bool) -> None:
     typer.echo(f"  tasks on the review server: {erased.tasks}, rows of servers' databases: {erased.server_rows}")
     for release in done.errata:
         typer.echo(f"  release {release} stays as it is, with a line in releases/{ERRATA_FILE}")
+    for part in done.links:
+        typer.echo(f"  links gone from releases/{part}: ask whoever was given it to delete theirs")
     for words in done.stays:
         typer.echo(f"  stays: {words}")
 

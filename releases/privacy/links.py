@@ -1,6 +1,7 @@
 """The gated part of a release: which video is which public link. It identifies people and is shared under agreement."""
 
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Collection, Iterator, Mapping
@@ -11,12 +12,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from schema.columns import VIDEO_ID, column
 from schema.errors import InvalidReleaseError
-from schema.files import write_parquet
+from schema.files import write_parquet, written_beside
 
 LINKS = pa.schema([VIDEO_ID, column("url", pa.string(), "Public page or file of the video")])
+SUFFIX = "-links"
+"""What follows a release's name in the name of its part."""
 FILES = ("AGREEMENT.md", "README.md", "links.parquet")
 """What the part holds, beside SHA256SUMS."""
 
@@ -54,17 +58,49 @@ def build_links_part(
     rows = [{"video_id": video_id, "url": links[video_id].strip()} for video_id in released if links.get(video_id)]
     for row in rows:
         _check_link(row["url"], row["video_id"])
-    target = folder / f"{release_name}-{version}-links"
+    target = folder / f"{release_name}-{version}{SUFFIX}"
     with _folder_beside(target) as part:
         write_parquet(pa.Table.from_pylist(rows, schema=LINKS), part / "links.parquet")
-        names = {"release": f"{release_name}-{version}", "linked": len(rows), "videos": len(released)}
-        (part / "README.md").write_text(_README.format(**names), encoding="utf-8")
-        (part / "AGREEMENT.md").write_text(_AGREEMENT.format(**names), encoding="utf-8")
-        (part / "SHA256SUMS").write_text(_checksums(part), encoding="utf-8")
-        for path in part.iterdir():
-            path.chmod(0o600)
+        _write_texts(part, release=f"{release_name}-{version}", linked=len(rows), videos=len(released))
         _put_in_place(part, target)
     return LinksPart(folder=target, linked=len(rows), without_link=len(released) - len(rows))
+
+
+def withdraw_links(releases_folder: Path, video_ids: Collection[str]) -> list[str]:
+    """Take withdrawn videos out of every links part below a folder; returns the names of the parts that held one.
+
+    Safe to repeat after a kill: a part whose files do not fit each other is brought up to date as well.
+    """
+    changed = []
+    for part in sorted(releases_folder.glob(f"*{SUFFIX}")):
+        if not (part / "links.parquet").is_file():
+            continue
+        rows = pq.read_table(part / "links.parquet").to_pylist()
+        kept = [row for row in rows if row["video_id"] not in video_ids]
+        if len(kept) < len(rows):
+            write_parquet(pa.Table.from_pylist(kept, schema=LINKS), part / "links.parquet")
+            changed.append(part.name)
+        _write_texts(part, release=part.name.removesuffix(SUFFIX), linked=len(kept), videos=_videos_told(part))
+    return changed
+
+
+def _videos_told(part: Path) -> int:
+    """Read from a part's README how many videos its release has."""
+    told = re.search(r"(\d+) of (\d+) videos have one", (part / "README.md").read_text(encoding="utf-8"))
+    return int(told[2]) if told else 0
+
+
+def _write_texts(part: Path, *, release: str, linked: int, videos: int) -> None:
+    for name, template in (("README.md", _README), ("AGREEMENT.md", _AGREEMENT)):
+        _replace(part / name, template.format(release=release, linked=linked, videos=videos))
+    _replace(part / "SHA256SUMS", _checksums(part))
+    for path in part.iterdir():
+        path.chmod(0o600)
+
+
+def _replace(path: Path, text: str) -> None:
+    with written_beside(path) as beside:
+        beside.write_text(text, encoding="utf-8")
 
 
 def _check_link(url: str, video_id: str) -> None:

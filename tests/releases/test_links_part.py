@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from releases.privacy.links import LinksPart, build_links_part
+from releases.privacy.links import LinksPart, build_links_part, withdraw_links
 from schema.errors import InvalidReleaseError
 
 LINKS = {
@@ -90,3 +90,20 @@ def test_a_password_in_a_link_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidReleaseError, match="password") as caught:
         build(tmp_path, {"v1": "https://me:secret@a.example/x"})
     assert "secret" not in str(caught.value)
+
+
+def test_a_withdrawn_video_leaves_every_links_part(tmp_path: Path) -> None:
+    links = {"v1": "https://example.org/1", "v2": "https://example.org/2"}
+    for version in ("0.1.0", "0.2.0"):
+        build_links_part(links, videos=["v1", "v2", "v3"], folder=tmp_path, release_name="gestures", version=version)
+    assert withdraw_links(tmp_path, {"v1"}) == ["gestures-0.1.0-links", "gestures-0.2.0-links"]
+    part = tmp_path / "gestures-0.1.0-links"
+    assert pq.read_table(part / "links.parquet")["video_id"].to_pylist() == ["v2"]
+    assert "1 of 3 videos have one" in (part / "README.md").read_text()
+    assert not any(b"example.org/1" in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    sums = dict(reversed(line.split("  ")) for line in (part / "SHA256SUMS").read_text().splitlines())
+    assert all(sha256((part / name).read_bytes()).hexdigest() == digest for name, digest in sums.items())
+    assert {path.stat().st_mode & 0o777 for path in part.iterdir()} == {0o600}
+    (part / "SHA256SUMS").write_text("killed half-way\n")
+    assert withdraw_links(tmp_path, {"v1"}) == []
+    assert "links.parquet" in (part / "SHA256SUMS").read_text()
