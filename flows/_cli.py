@@ -11,6 +11,7 @@ from flows._cli_options import (
     HereArgument,
     JsonOption,
     KeypointsOption,
+    ReleaseArgument,
     StudyArgument,
     TrackerOption,
     local_folder,
@@ -222,7 +223,7 @@ def import_(
 
 @app.command("export")
 def export_command(
-    release: Annotated[Path, typer.Argument(metavar="RELEASE", parser=local_folder, help="The release's folder.")],
+    release: ReleaseArgument,
     format_name: Annotated[
         str,
         typer.Argument(metavar="FORMAT", help="pyskl, activitynet, miga, elan, boris, coco or webdataset."),

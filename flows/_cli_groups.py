@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from flows._cli_options import HereArgument, JsonOption, StudyArgument, opened, told
+from flows._cli_options import HereArgument, JsonOption, ReleaseArgument, StudyArgument, opened, release_folder, told
 
 release_app = typer.Typer(name="release", help="Look at published releases.", no_args_is_help=True)
 models_app = typer.Typer(name="models", help="Networks of your own for keypoints.", no_args_is_help=True)
@@ -94,7 +94,7 @@ def report_annotation(study: StudyArgument, as_json: JsonOption = False) -> None
 
 @release_app.command("validate")
 def release_validate(
-    release: Annotated[Path, typer.Argument(metavar="RELEASE", help="The release's folder.")],
+    release: ReleaseArgument,
     as_json: JsonOption = False,
 ) -> None:
     """Check a release as an outsider would, and tell for which tasks it suffices."""
@@ -107,8 +107,8 @@ def release_validate(
 
 @release_app.command("diff")
 def release_diff(
-    before: Annotated[Path, typer.Argument(metavar="BEFORE", help="A release's folder.")],
-    after: Annotated[Path, typer.Argument(metavar="AFTER", help="Another one.")],
+    before: Annotated[Path, typer.Argument(metavar="BEFORE", parser=release_folder, help="A release's folder.")],
+    after: Annotated[Path, typer.Argument(metavar="AFTER", parser=release_folder, help="Another one.")],
     as_json: JsonOption = False,
 ) -> None:
     """Tell what changed from one release to another: settings, inputs, columns, people, segments."""
@@ -120,7 +120,7 @@ def release_diff(
 
 @release_app.command("push")
 def release_push(
-    release: Annotated[Path, typer.Argument(metavar="RELEASE", help="The release's folder.")],
+    release: ReleaseArgument,
     repository: Annotated[str, typer.Argument(metavar="NAMESPACE/NAME", help="A dataset repository of yours.")],
     gating: Annotated[
         str, typer.Option(help="Who gets access: `manual`, those you let in; `auto`, who asks.")
@@ -137,7 +137,7 @@ def release_push(
 
 @release_app.command("stats")
 def release_stats(
-    release: Annotated[Path, typer.Argument(metavar="RELEASE", help="The release's folder.")],
+    release: ReleaseArgument,
     output: Annotated[Path | None, typer.Option(help="Folder to write the statistics page into, once more.")] = None,
     open_page: Annotated[bool, typer.Option("--open", help="Show the page in a browser.")] = False,
     as_json: JsonOption = False,

@@ -35,6 +35,18 @@ def local_folder(location: str | Path) -> Path:
     return Path(location)
 
 
+def release_folder(location: str) -> Path:
+    """Take the folder of a release from the command line; one that is not there is a wrong call."""
+    folder = local_folder(location)
+    with told():
+        if not folder.is_dir():
+            raise UsageError(f"{location}: no such folder; name the folder of a release")
+    return folder
+
+
+ReleaseArgument = Annotated[
+    Path, typer.Argument(metavar="RELEASE", parser=release_folder, help="The release's folder.")
+]
 StudyArgument = Annotated[
     Path, typer.Argument(metavar="STUDY", parser=local_folder, help="The study's folder, or its study.toml.")
 ]

@@ -34,8 +34,12 @@ def current_progress() -> Progress:
 
 
 @contextmanager
-def showing(stream: TextIO = sys.stderr) -> Iterator[None]:
-    """Show what is reported inside the block: bars in a terminal, a line now and then elsewhere."""
+def showing(stream: TextIO | None = None) -> Iterator[None]:
+    """Show what is reported inside the block: bars in a terminal, a line now and then elsewhere.
+
+    ``stream`` is standard error if not given.
+    """
+    stream = stream or sys.stderr
     if stream.isatty():
         with _bars(stream) as display:
             yield from _with(display)

@@ -1,6 +1,8 @@
 """Answers to segments, segments to a release: what ``publish`` does."""
 
+import json
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,8 +19,9 @@ from flows._stages import segments_part, study_experts, video_parts
 from flows._study import Study
 from flows._videos import kept_tracks_of
 from flows._withdrawals import withdrawn_videos
-from releases.build import build_release
+from releases.build import build_release, check_unaltered
 from releases.build import is_current as release_is_current
+from releases.splits.lock import read_splits_lock
 from schema.answer_rows import annotations_from_rows, known_answers_from_rows, tasks_from_rows
 from schema.arrow import ANNOTATIONS, KEYPOINTS, KNOWN_ANSWERS, PLAYERS, TASKS, TRACKS
 from schema.errors import DropReason, UsageError
@@ -48,6 +51,7 @@ def publish(study: Study) -> Outcome:
         words = rewriter(study)
         published = published_release(study)
         if published and not unanswered_rewrites(study, published, asking=words):
+            check_unaltered(published)
             outcome.notes += [f"{published} holds just this already", *(words.notes() if words else [])]
             return outcome
         folder = _build(study, words)
@@ -124,15 +128,33 @@ def _has_people(study: Study, video: VideoRecord) -> bool:
 
 
 def published_release(study: Study) -> Path | None:
-    """Return the newest release that was built from today's inputs, if there is one."""
+    """Return the newest release that was built from today's inputs, if there is one.
+
+    A release is none of today's where a later one has split people anew: they would no longer be on its sides.
+    """
     digests = input_digests(study)
+    since: dict[str, str] = {}
     for folder in reversed(study_releases(study)):
         config = replace(release_config(study), version=folder.name.rpartition("-")[2])
+        splits = read_splits_lock(folder / "splits.lock")
         if release_is_current(
             study.layout.releases, config=config, taxonomy=study.taxonomy.name, input_digests=digests
         ):
-            return folder
+            return folder if _agree(splits, since) else None
+        since = splits | since
     return None
+
+
+def lacks_words(study: Study, release: Path) -> bool:
+    """Tell whether a release has descriptions for which the study's language model gave no answer."""
+    if not study.config.release.descriptions.endpoint:
+        return False
+    manifest = json.loads((release / "manifest.json").read_text(encoding="utf-8"))
+    return bool(manifest["descriptions"]["unanswered"])
+
+
+def _agree(splits: Mapping[str, str], since: Mapping[str, str]) -> bool:
+    return all(since.get(subject, split) == split for subject, split in splits.items())
 
 
 def _build(study: Study, words: Rewriter | None) -> Path:

@@ -1,5 +1,8 @@
 """What a release of the study is built from, put together from its tables and its private files."""
 
+import hmac
+from collections.abc import Mapping
+from hashlib import sha256
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,17 +17,18 @@ from flows._stages import release_document, segments_part, video_parts
 from flows._study import Study, read_people
 from flows._videos import read_video_part
 from flows._withdrawals import withdrawn_segments
+from releases.build import check_unaltered
 from releases.inputs import ReleaseInputs
 from releases.privacy.linter import ForbiddenStrings
 from releases.splits.lock import read_splits_lock
 from schema.arrow import ANNOTATIONS, KEYPOINTS, PLAYERS, SOURCES
+from schema.files import DIGEST_HEX_DIGITS, digest_of
 from schema.people import Role
 from schema.people_rows import roles_from_rows
 from schema.privacy import make_subject_id
 from schema.questions import QuestionKind
 from schema.records import VideoId, VideoRecord
 from schema.rows import videos_to_rows
-from schema.tables import digest_of
 
 RELEASED_KINDS = (QuestionKind.VERDICT, QuestionKind.EXPERT, QuestionKind.BLIND, QuestionKind.AUDIT)
 """Questions whose answers are published; the hidden items' truth would tell annotators which they are."""
@@ -45,10 +49,10 @@ def input_digests(study: Study) -> dict[str, str]:
             "events": [list(pair) for pair in events],
             "matches": dict(sorted(matches_of(study).items())),
             "fixed_splits": dict(sorted(fixed_splits(study).items())),
-            "attributes": dict(sorted(attributes.items())),
+            "attributes": _sealed(study, attributes),
             "descriptions": dict(sorted(person_descriptions(study).items())),
             "imported": imported_digest(study) if study.config.release.imported == "include" else "",
-            "links": dict(sorted(_links(study).items())) if study.config.release.gated_links else {},
+            "links": _sealed(study, _links(study)) if study.config.release.gated_links else "",
             "withdrawn_segments": withdrawn_segments(study),
         },
     )
@@ -56,6 +60,13 @@ def input_digests(study: Study) -> dict[str, str]:
         "release": digest_of(document),
         **{name: value if isinstance(value, str) else digest_of(value) for name, value in document["inputs"].items()},
     }
+
+
+def _sealed(study: Study, declared: Mapping[str, object]) -> str:
+    """Digest what a release does not tell with the study's key: of few people every possibility could be tried."""
+    return hmac.new(study.key, digest_of(dict(sorted(declared.items()))).encode(), sha256).hexdigest()[
+        :DIGEST_HEX_DIGITS
+    ]
 
 
 def release_inputs(study: Study, earlier: list[Path], *, words: Rewriter | None = None) -> ReleaseInputs:
@@ -92,7 +103,7 @@ def release_inputs(study: Study, earlier: list[Path], *, words: Rewriter | None 
         imported=imported_inputs(study),
         withdrawn_segments=withdrawn_segments(study),
         earlier_splits=_earlier_splits(earlier),
-        earlier_changelog=(earlier[-1] / "CHANGELOG.md").read_text(encoding="utf-8") if earlier else "",
+        earlier_changelog=_earlier_changelog(earlier),
     )
 
 
@@ -144,8 +155,16 @@ def _released_answers(study: Study) -> pa.Table:
 def _earlier_splits(earlier: list[Path]) -> dict[str, str]:
     splits: dict[str, str] = {}
     for folder in earlier:
+        check_unaltered(folder, ["splits.lock"])
         splits |= read_splits_lock(folder / "splits.lock")
     return splits
+
+
+def _earlier_changelog(earlier: list[Path]) -> str:
+    if not earlier:
+        return ""
+    check_unaltered(earlier[-1], ["CHANGELOG.md"])
+    return (earlier[-1] / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def _dropped_counts(study: Study) -> dict[str, int]:

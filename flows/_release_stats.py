@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from schema.errors import UsageError
+from schema.errors import InvalidReleaseError, UsageError
 
 
 def tell_stats(release: Path, *, output: Path | None, open_page: bool, as_json: bool) -> None:
@@ -20,8 +20,8 @@ def tell_stats(release: Path, *, output: Path | None, open_page: bool, as_json: 
         as_json: Print all numbers for machines.
 
     Raises:
-        UsageError: The folder is no release, or ``output`` lies in it, or there is no page to open.
-        InvalidReleaseError: Its tables or its manifest can't be read.
+        UsageError: ``output`` lies in the release, or there is no page to open.
+        InvalidReleaseError: The folder is no release, or its tables or its manifest can't be read.
     """
     from releases.documents.stats import STATS_FOLDER, read_head, write_page
     from releases.documents.stats_examples import find_examples
@@ -36,7 +36,9 @@ def tell_stats(release: Path, *, output: Path | None, open_page: bool, as_json: 
     try:
         stats = measure_release(release)
     except FileNotFoundError as error:
-        raise UsageError(f"{release} is no release, or lacks files in data/: name a release's folder") from error
+        raise InvalidReleaseError(
+            f"{release} is no release, or lacks files in data/: name a release's folder"
+        ) from error
     if output is not None:
         write_page(stats, find_examples(open_release(release)), head=read_head(release), output=output)
     if as_json:

@@ -15,7 +15,7 @@ from flows._outcome import Failure, Outcome, record_run
 from flows._plan import study_videos, to_perceive, to_propose
 from flows._prefect import connect
 from flows._progress import showing
-from flows._publication import published_release
+from flows._publication import lacks_words, published_release
 from flows._push import count_waiting
 from flows._retention import cannot_be_redone
 from flows._study import Study
@@ -58,6 +58,12 @@ def _to_push(study: Study, _: Outcome, *, recreate: bool = False) -> int:
     return count_waiting(study, recreate=recreate)
 
 
+def _to_publish(study: Study) -> int:
+    """Tell whether a release is to be built, or one lacks words that the study's model has not given yet."""
+    published = published_release(study)
+    return int(published is None or lacks_words(study, published))
+
+
 STAGES: dict[str, Stage] = {
     "collect": Stage(flow="flows.collect:collect_flow", waiting=_gather),
     "recheck": Stage(flow="flows.collect:recheck_flow", waiting=lambda study, _: to_recheck(study)),
@@ -68,7 +74,7 @@ STAGES: dict[str, Stage] = {
     "push": Stage(flow="flows.annotate:push_flow", waiting=_to_push, options=frozenset({"recreate"})),
     # only the review server knows whether people answered
     "pull": Stage(flow="flows.annotate:pull_flow", waiting=lambda study, _: 1),
-    "publish": Stage(flow="flows.publish:publish_flow", waiting=lambda study, _: int(published_release(study) is None)),
+    "publish": Stage(flow="flows.publish:publish_flow", waiting=lambda study, _: _to_publish(study)),
 }
 
 

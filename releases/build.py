@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from hashlib import file_digest
@@ -22,18 +22,18 @@ from releases.documents.licences import licence_of, licence_text
 from releases.documents.stats import write_stats
 from releases.facts import ReleaseFacts
 from releases.inputs import ReleaseInputs
-from releases.privacy.links import build_links_part
+from releases.privacy.links import build_links_part, links_folder
 from releases.privacy.linter import check_leaks, words_of
 from releases.splits.leaks import leak_report_text
 from releases.splits.lock import splits_lock_text
 from releases.tables.columns import SCHEMA_VERSION, TABLES, schema_of
 from releases.tables.write import write_contents
-from schema.errors import ConfigError, InvalidReleaseError, StoreFullError
+from schema.errors import ConfigError, InvalidReleaseError, RunError, StoreFullError
 from schema.taxonomy import EVIDENCE, Taxonomy
 
 _READER_BYTECODE = re.compile(r"__pycache__/reader\.[\w-]+\.pyc")
 
-__all__ = ["ReleaseConfig", "ReleaseInputs", "build_release", "is_current"]
+__all__ = ["ReleaseConfig", "ReleaseInputs", "build_release", "check_unaltered", "is_current"]
 
 FORMAT = "pressroom-release"
 
@@ -63,15 +63,9 @@ def build_release(inputs: ReleaseInputs, *, releases_folder: Path, config: Relea
         private = inputs.forbidden
         digests = private.native_ids | frozenset(inputs.videos["sha256"].to_pylist())
         check_leaks(folder, forbidden=replace(private, native_ids=digests), vocabulary=_vocabulary(inputs.taxonomy))
+        if config.gated_links:
+            _put_links_beside(inputs, folder, target, config)
         _put_in_place(folder, target)
-    if config.gated_links:
-        build_links_part(
-            inputs.links,
-            videos=_released_videos(target),
-            folder=releases_folder,
-            release_name=config.name,
-            version=config.version,
-        )
     return target
 
 
@@ -80,13 +74,36 @@ def is_current(
 ) -> bool:
     """Tell from the manifest alone whether this release was built from these inputs with this configuration."""
     path = releases_folder / config.folder_name / "manifest.json"
+    if not path.exists():
+        return False
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return False
     except (OSError, ValueError) as error:
         raise InvalidReleaseError(f"{path} can't be read: restore the release, or delete its folder") from error
+    if not isinstance(manifest, dict):
+        raise InvalidReleaseError(f"{path} holds no mapping: restore the release, or delete its folder")
     return bool(manifest.get("recipe") == _recipe(config, taxonomy, input_digests))
+
+
+def check_unaltered(folder: Path, names: Iterable[str] | None = None) -> None:
+    """Raise ``InvalidReleaseError`` where a release no longer holds the bytes that were published.
+
+    Args:
+        folder: The release.
+        names: Files to look at, by path; all if not given.
+    """
+    try:
+        lines = (folder / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise InvalidReleaseError(f"{folder}: SHA256SUMS can't be read: restore the release from a copy") from error
+    listed = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    found = {path.relative_to(folder).as_posix(): path for path in release_files(folder)}
+    wanted = sorted({*listed, *found} - {"SHA256SUMS"}) if names is None else sorted(names)
+    for name in wanted:
+        if name not in found or file_sha256(found[name]) != listed.get(name):
+            raise InvalidReleaseError(
+                f"{folder} was altered after it was published ({name}): restore it from a copy; later releases go by it"
+            )
 
 
 def checksums_text(folder: Path) -> str:
@@ -120,15 +137,19 @@ def _recipe(config: ReleaseConfig, taxonomy: str, input_digests: Mapping[str, st
 
 @contextmanager
 def _folder_beside(target: Path) -> Iterator[Path]:
-    prefix = f".building-{target.name}."
-    folder = target.with_name(f"{prefix}{os.getpid()}.{secrets.token_hex(4)}")
+    folder = target.with_name(f".building-{target.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        for leftover in target.parent.glob(f"{prefix}*"):
+        for leftover in target.parent.glob(".building-*"):
             shutil.rmtree(leftover)
         (folder / "data").mkdir(parents=True)
         yield folder
     except OSError as error:
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise RunError(
+                f"{target.parent}: {target.name} can't be written there ({error.strerror}); nothing was published: "
+                "give write access to the folder and run the same command again"
+            ) from error
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise StoreFullError(
@@ -137,6 +158,20 @@ def _folder_beside(target: Path) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _put_links_beside(inputs: ReleaseInputs, folder: Path, target: Path, config: ReleaseConfig) -> None:
+    """Write the part with the links before its release is in place: no release is there whose part is still to come."""
+    part = links_folder(target)
+    if not target.exists() and part.exists():  # of a build that was killed between the two
+        shutil.rmtree(part)
+    build_links_part(
+        inputs.links,
+        videos=_released_videos(folder),
+        folder=target.parent,
+        release_name=config.name,
+        version=config.version,
+    )
 
 
 def _put_in_place(folder: Path, target: Path) -> None:

@@ -128,6 +128,8 @@ def _manifest(folder: Path) -> dict[str, Any]:
         raise InvalidReleaseError(f"{folder} is not a release: its manifest.json can't be read") from error
     if not isinstance(manifest, dict):
         raise InvalidReleaseError(f"{folder} is not a release: its manifest.json holds no mapping")
+    if "segments" not in _shards(folder):
+        raise InvalidReleaseError(f"{folder} holds no data/segments-*.parquet: restore the release")
     return manifest
 
 

@@ -191,17 +191,19 @@ class _Shards:
 
     def _columns(self, group: int, names: list[str]) -> dict[str, pa.Array]:
         number, group_in_file = self.places[group]
-        if getattr(self._open, "number", None) != number:
+        files: dict[int, pq.ParquetFile] = self._open.__dict__.setdefault("files", {})
+        if number not in files:
+            while len(files) >= OPEN_FILES:
+                files.pop(next(iter(files)))
             # no memory map: the pages of a mapped file count as the process's memory
-            self._open.file = pq.ParquetFile(
+            files[number] = pq.ParquetFile(
                 self._paths[number],
                 metadata=self._footer(number),
                 memory_map=False,
                 pre_buffer=False,
                 read_dictionary=["video_id"],
             )
-            self._open.number = number
-        table = self._open.file.read_row_group(group_in_file, columns=names, use_threads=False)
+        table = files[number].read_row_group(group_in_file, columns=names, use_threads=False)
         batches = table.to_batches()
         (batch,) = batches if len(batches) == 1 else table.combine_chunks().to_batches()
         return dict(zip(names, batch.select(names).columns, strict=True))

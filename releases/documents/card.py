@@ -179,7 +179,7 @@ def _people_section(facts: ReleaseFacts, config: ReleaseConfig) -> str:
         f"{found.mean_answers:.1f} counted answers a segment{agreement}.{seconds} `posterior` is how likely class and "
         "existence are, given all answers and the skill of those who gave them; `votes` holds every single answer."
     )
-    for one in facts.attributes:
+    for one in (one for one in facts.attributes if one.declared):
         text += (
             f"\n\n`{one.name}` in *subjects*: declared of {one.declared}, published of {one.published} "
             f"({one.generalised} generalised), left out of {one.nulled}, because fewer than "

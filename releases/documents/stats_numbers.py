@@ -3,6 +3,7 @@
 Of *keypoints* only the ids and the masks are read, a batch at a time: memory does not grow with the release.
 """
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -145,6 +146,8 @@ def measure_release(folder: Path) -> ReleaseStats:
         return _measured(folder)
     except pa.ArrowException as error:
         raise InvalidReleaseError(f"{folder}: a table can't be read; `pressroom release validate` names it") from error
+    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError) as error:
+        raise InvalidReleaseError(f"{folder}: its manifest.json can't be read: restore the release") from error
     except ValueError as error:  # the reader's, for a release of another version
         raise InvalidReleaseError(str(error)) from error
 

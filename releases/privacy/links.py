@@ -58,7 +58,7 @@ def build_links_part(
     rows = [{"video_id": video_id, "url": links[video_id].strip()} for video_id in released if links.get(video_id)]
     for row in rows:
         _check_link(row["url"], row["video_id"])
-    target = folder / f"{release_name}-{version}{SUFFIX}"
+    target = links_folder(folder / f"{release_name}-{version}")
     with _folder_beside(target) as part:
         write_parquet(pa.Table.from_pylist(rows, schema=LINKS), part / "links.parquet")
         _write_texts(part, release=f"{release_name}-{version}", linked=len(rows), videos=len(released))
@@ -101,6 +101,16 @@ def _write_texts(part: Path, *, release: str, linked: int, videos: int) -> None:
 def _replace(path: Path, text: str) -> None:
     with written_beside(path) as beside:
         beside.write_text(text, encoding="utf-8")
+
+
+def links_folder(release: Path) -> Path:
+    """Return where the part of a release lies: beside it."""
+    return release.with_name(f"{release.name}{SUFFIX}")
+
+
+def is_links_part(folder: Path) -> bool:
+    """Tell whether a folder is such a part, by what it holds."""
+    return all((folder / name).is_file() for name in FILES) and not (folder / "manifest.json").exists()
 
 
 def _check_link(url: str, video_id: str) -> None:

@@ -79,13 +79,19 @@ def check_leaks(folder: Path, *, forbidden: ForbiddenStrings, vocabulary: frozen
     """Raise ``InvalidReleaseError`` that names the first place of ``find_leaks`` and their number."""
     leaks = find_leaks(folder, forbidden=forbidden, vocabulary=vocabulary)
     if leaks:
+        # the same words are in a table's footer, too: the column tells more
+        leaks.sort(key=lambda leak: not leak.place.startswith("column "))
         # a file that is refused for its own name is not named: the message would tell what it must not
         named = {leak.file for leak in leaks if leak.place == "file name"}
         where = "a file's name" if leaks[0].file in named else f"{leaks[0].file}, {leaks[0].place}"
         raise InvalidReleaseError(
-            f"identity leak: {where} holds a {leaks[0].kind} that must stay private "
+            f"identity leak: {where} holds {_with_article(leaks[0].kind)} that must stay private "
             f"({len(leaks)} such place(s)); correct it at its source and build again"
         )
+
+
+def _with_article(kind: str) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def lint_text(text: str, forbidden: ForbiddenStrings, *, vocabulary: frozenset[str] = frozenset()) -> list[str]:

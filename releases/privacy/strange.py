@@ -9,6 +9,8 @@ _LINK = re.compile(
     r"|facebook\.com|twitter\.com|x\.com|bilibili\.com|t\.me)/\w",
     re.IGNORECASE,
 )
+_BARE_LINK = re.compile(r"(?<![\w./-])(?:[a-z0-9-]+\.)+[a-z]{2,}/\w", re.IGNORECASE)
+"""A link as people write it, such as example.org/page; documents name files that look like it, tables do not."""
 _E_MAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+\.\w{2,}")
 _HANDLE = re.compile(r"(?<![\w.@])@(?P<name>\w{2,})(?![\w{])")
 """BibTeX's "@misc{" is none."""
@@ -50,6 +52,8 @@ def has_strange_link(text: str, *, file: str, is_prose: bool) -> bool:
     if "/" not in text and "www." not in text.casefold():
         return False
     prefixes = next((some for end, some in _VOCABULARIES.items() if file.endswith(end)), ()) if is_prose else ()
+    if not is_prose and file.endswith(".parquet") and _BARE_LINK.search(text):
+        return True
     return any(not is_prose or not _is_allowed(match["link"], prefixes) for match in _LINK.finditer(text))
 
 

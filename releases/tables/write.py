@@ -25,6 +25,18 @@ from schema.arrow import KEYPOINTS
 from schema.errors import DamagedTableError, DropReason, InvalidReleaseError
 from schema.rows import WIDE_KEYPOINTS_SCHEMA
 
+_WAYS_OUT = {
+    DropReason.UNKNOWN_SUBJECT.value: (
+        "declare who is in the videos (`person` of each source in study.toml, or private/review.csv), or set "
+        'release.unknown_subjects = "train"'
+    ),
+    DropReason.IMPORTED.value: (
+        'set release.imported = "include" to publish imported data sets, if their licences allow it'
+    ),
+    DropReason.NO_KEYPOINTS.value: "run `pressroom perceive`, for there are no keypoints in these spans",
+}
+"""What to do about segments that were left out, where nothing else is there."""
+
 
 def write_contents(inputs: ReleaseInputs, data: Path, *, config: ReleaseConfig) -> tuple[ReleaseFacts, dict[str, str]]:
     """Write every table into the folder ``data`` and count what was written.
@@ -172,11 +184,14 @@ def _checked(keypoints: pa.Table, video_id: str) -> pa.Table:
 
 
 def _check_not_empty(written: Written, left_out: Counter[str]) -> None:
-    if not written.all_segments:
-        told = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count) or "none was verified yet"
-        raise InvalidReleaseError(
-            f"no segment to publish ({told}): verify candidates, and declare who is in the videos"
-        )
+    if written.all_segments:
+        return
+    counts = {reason: count for reason, count in left_out.items() if count}
+    told = ", ".join(f"{count} {reason}" for reason, count in counts.items()) or "none was verified yet"
+    ways = [words for reason, words in _WAYS_OUT.items() if reason in counts] or [
+        "verify candidates, and declare who is in the videos"
+    ]
+    raise InvalidReleaseError(f"no segment to publish ({told}): {'; '.join(ways)}")
 
 
 def _attributes(

@@ -17,6 +17,7 @@ from releases.build import FORMAT, file_sha256, release_files
 from releases.documents.card import CLASSES_HEADING, HOLDS_HEADING, read_header, table_under
 from releases.documents.licences import LICENCES, outcome_licence_line
 from releases.facts import TaskReadiness
+from releases.privacy.links import is_links_part
 from releases.privacy.linter import ForbiddenStrings, Leak, find_leaks
 from releases.reader import open_release
 from releases.splits.config import SPLITS
@@ -75,6 +76,15 @@ def validate_release(folder: Path, *, forbidden: ForbiddenStrings | None = None)
     """
     if not (folder / "SHA256SUMS").is_file():
         raise InvalidReleaseError(f"{folder} is not a release: it has no SHA256SUMS")
+    if is_links_part(folder):
+        raise InvalidReleaseError(
+            f"{folder} is the part that joins ids to links, no release: it identifies people; share it under "
+            "agreement alone"
+        )
+    made_by = _schema_version(folder)
+    if made_by is not None and made_by != SCHEMA_VERSION:
+        detail = f"its schema_version is {made_by}, not {SCHEMA_VERSION}: use the pressroom that made it"
+        return [Finding(check="manifest", file="manifest.json", detail=detail)]
     findings = list(_check_files(folder))
     if findings:
         return findings
@@ -116,6 +126,16 @@ def _check_files(folder: Path) -> Iterator[Finding]:
             yield Finding(check="files", file=name, detail="it is not listed in SHA256SUMS")
         elif name in listed and file_sha256(path) != listed[name]:
             yield Finding(check="checksums", file=name, detail="its bytes are not those that were published")
+
+
+def _schema_version(folder: Path) -> int | None:
+    """Return the version of the columns that a release of pressroom says it has, None where it says none."""
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        version = manifest["schema_version"] if manifest["format"] == FORMAT else None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None  # the other checks tell why
+    return version if isinstance(version, int) else None
 
 
 def _read_manifest(folder: Path) -> tuple[dict[str, Any], list[Finding]]:
@@ -306,7 +326,7 @@ def _check_reading(folder: Path, contents: list[SplitContents]) -> Iterator[Find
             continue
         try:
             frames = release.keypoints(segment).frame_indices
-        except (IndexError, KeyError):
+        except (IndexError, KeyError, ValueError):
             yield Finding(check="reader", file=one.segments_file, detail="the reader can't read the first segment")
             continue
         if frames.size != segment["keypoints_row_count"]:

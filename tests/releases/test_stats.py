@@ -302,12 +302,12 @@ def test_the_command_prints_the_numbers_and_writes_the_same_page(
 
 
 def test_the_command_refuses_what_it_cannot_do(made: tuple[Path, ReleaseFacts], tmp_path: Path) -> None:
-    def refused(*arguments: str) -> str:
+    def refused(*arguments: str, status: int = 2) -> str:
         called = CliRunner().invoke(release_app, ["stats", *arguments])
-        assert called.exit_code == 2
+        assert called.exit_code == status
         return called.output
 
-    assert "is no release" in refused(str(tmp_path))
+    assert "is no release" in refused(str(tmp_path), status=3)
     assert "inside the release" in refused(str(made[0]), "--output", str(made[0] / "stats"))
     folder, _, _ = handmade_release(tmp_path / "bare", PEOPLE[:1])
     assert "carries no statistics page" in refused(str(folder), "--open")
