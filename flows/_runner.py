@@ -1,6 +1,6 @@
 """Run stages from the command line: plan first, and only where something is to do, start Prefect's engine."""
 
-import logging
+import os
 import time
 import traceback
 import warnings
@@ -89,10 +89,11 @@ def run_stage(study: Study, name: str, **options: bool) -> Outcome:
         outcome.notes.append(f"{published} holds just this already" if published else "nothing to do")
         return outcome
     connect(study.layout)
+    # failures are told by the outcome or the error, in one line; a logger's level Prefect sets again at each run
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     module, _, function = stage.flow.partition(":")
     with warnings.catch_warnings(), showing():
         warnings.simplefilter("ignore")  # of Prefect's dependencies; the tests run with warnings as errors
-        logging.getLogger("prefect").setLevel(logging.CRITICAL)  # failures are told by the outcome, in one line
         flow = getattr(import_module(module), function)
         passed_on = {option: value for option, value in options.items() if option in stage.options}
         return _joined(outcome, _called(flow, study, name, **passed_on))

@@ -245,6 +245,7 @@ def _manifest_text(facts: ReleaseFacts, inputs: ReleaseInputs, config: ReleaseCo
         "reidentification": asdict(facts.reidentification),
         "readiness": [asdict(one) for one in facts.readiness],
         "withdrawn_segments": facts.withdrawn_segments,
+        "moved_subjects": facts.moved_subjects,
     }
     return json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
 

@@ -152,6 +152,8 @@ class ReleaseFacts:
     """Licence of each imported data set, as the person who imported it said."""
     withdrawn_segments: int = 0
     """Segments of earlier releases that were withdrawn since."""
+    moved_subjects: int = 0
+    """People who are in another split than in earlier releases: the study split anew."""
 
     @property
     def subjects(self) -> int:

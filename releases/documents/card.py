@@ -116,29 +116,47 @@ def _outcomes_text(facts: ReleaseFacts) -> str:
     )
 
 
+def _why_train_alone(facts: ReleaseFacts, config: ReleaseConfig) -> str:
+    if config.splits.shares["train"] == 1 or config.splits.lists:
+        return "the study asks for no other"
+    if facts.subjects <= 1:
+        return "there is at most one known subject"
+    return "there is nobody who appears in no recording with the others, or who was in no earlier release"
+
+
+def _missing(facts: ReleaseFacts, config: ReleaseConfig) -> str:
+    """Say which splits are not there, and why: not wanted, or not to be had."""
+    missing = [split for split in SPLITS if split not in facts.splits]
+    wanted = config.splits.shares if not (config.splits.leave_out or config.splits.lists) else {}
+    lacking = [split for split in missing if wanted.get(split)]
+    told = f" There were too few subjects or segments for: {', '.join(lacking)}." if lacking else ""
+    unwanted = [split for split in missing if split not in lacking]
+    return told + (f" The study asks for no {' and no '.join(unwanted)}." if unwanted else "")
+
+
 def _splits_section(facts: ReleaseFacts, config: ReleaseConfig) -> str:
     if list(facts.splits) == ["train"]:
-        why = (
-            "at most one known subject" if facts.subjects <= 1 else "nobody who appears in no recording with the others"
-        )
         told = (
-            f"There is one split, `train`, because there is {why}: nothing can be held out that would say how a model "
-            "does on a person it has not seen. A random cut of the segments would not."
+            f"There is one split, `train`, because {_why_train_alone(facts, config)}: nothing is held out that would "
+            "say how a model does on a person it has not seen. A random cut of the segments would not."
         )
     else:
-        missing = [split for split in SPLITS if split not in facts.splits]
         told = (
             "Splits are disjoint by subject and by video: no person and no recording is in two of them. A subject "
             "keeps its side in later releases (`splits.lock`). leak-report.json tells what was checked."
         )
-        told += "".join(f" {note}" for note in facts.leak_report.notes)
         told += "".join(
             f" Of {check.checked} matches whose two players are both here, {check.found} have them in different splits."
             for check in facts.leak_report.checks
             if check.name == "match" and check.checked
         )
-        if missing:
-            told += f" There were too few subjects or segments for: {', '.join(missing)}."
+        told += _missing(facts, config)
+    told += "".join(f" {note[0].upper()}{note[1:]}." for note in facts.leak_report.notes)
+    if facts.moved_subjects:
+        told += (
+            f" {facts.moved_subjects} subject(s) are in another split than in earlier releases: do not test on this "
+            "release what was trained on one of those."
+        )
     unknown = (
         "left out and counted below"
         if config.unknown_subjects == "exclude"

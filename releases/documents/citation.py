@@ -31,6 +31,8 @@ def changelog_text(facts: ReleaseFacts, *, config: ReleaseConfig, earlier: str) 
     )
     if facts.withdrawn_segments:
         entry += f"- {facts.withdrawn_segments} segment(s) of earlier releases were withdrawn.\n"
+    if facts.moved_subjects:
+        entry += f"- Split anew: {facts.moved_subjects} subject(s) are in another split than in earlier releases.\n"
     return heading + entry + earlier.removeprefix(heading)
 
 

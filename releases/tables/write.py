@@ -89,7 +89,9 @@ def write_contents(inputs: ReleaseInputs, data: Path, *, config: ReleaseConfig) 
     facts = written.facts(inputs, selection, splits=splits, votes=votes, left_out_votes=left_out_votes)
     facts = replace(facts, attributes=attribute_facts, leak_report=_proven(selection, written))
     facts = replace(facts, readiness=readiness_of(written.segments, written.windows, written.videos, splits=splits))
-    return facts, {subject: selection.assignment[subject] for subject in sorted(written.subjects)}
+    assignment = {subject: selection.assignment[subject] for subject in sorted(written.subjects)}
+    moved = sum(inputs.earlier_splits.get(subject, split) != split for subject, split in assignment.items())
+    return replace(facts, moved_subjects=moved), assignment
 
 
 class _Writers:

@@ -48,6 +48,7 @@ def test_a_wrong_call_is_one_line_and_status_2(release, tmp_path):
 
 
 def test_a_folder_that_is_no_release_is_one_line_and_status_3(tmp_path):
+    (tmp_path / "nothing").mkdir()
     result = called(tmp_path / "nothing", "elan", tmp_path / "out")
     assert result.exit_code == 3
     assert len(result.output.strip().splitlines()) == 1

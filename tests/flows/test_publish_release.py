@@ -252,6 +252,10 @@ def test_each_changed_setting_is_a_version_and_only_a_new_split_moves_people(rel
     assert moved != locked
     assert moved.keys() == locked.keys()
     assert "val" not in moved.values()
+    count = sum(moved[subject] != split for subject, split in locked.items())
+    for document in ("README.md", "CHANGELOG.md"):
+        assert f"{count} subject(s) are in another split than in earlier releases" in (anew / document).read_text()
+    assert "The study asks for no val." in (anew / "README.md").read_text()
     assert "moved from" in "\n".join(diff_lines(diff_releases(first, anew)))
     assert publish(open_study(released)).done == 0
     set_keys(released, release={"splits": {"train_share": 0.7, "val_share": 0.15, "test_share": 0.15}})
