@@ -20,6 +20,7 @@ from flows._push import count_waiting
 from flows._retention import cannot_be_redone
 from flows._study import Study
 from flows._withdraw import finish_begun
+from releases.build import check_unaltered
 from schema.errors import PipelineError
 from schema.tables import STUDY_KEY
 
@@ -86,6 +87,8 @@ def run_stage(study: Study, name: str, **options: bool) -> Outcome:
     outcome.notes += [f"{len(finished.video_ids)} withdrawals that were begun are done"] if finished.video_ids else []
     if stage.waiting(study, outcome, **options) == 0:
         published = published_release(study) if name == "publish" else None
+        if published:
+            check_unaltered(published)
         outcome.notes.append(f"{published} holds just this already" if published else "nothing to do")
         return outcome
     connect(study.layout)

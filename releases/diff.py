@@ -16,6 +16,7 @@ from schema.errors import InvalidReleaseError
 
 Row = dict[str, Any]
 _SHARD = re.compile(r"(?P<table>[a-z]+)-(?P<split>[a-z]+)-\d{5}-of-\d{5}\.parquet")
+_POINT_COLUMN = re.compile(r"keypoints\.(k\d{3})_(?:x|y|score)")
 _PLACE_COLUMNS = {"keypoints_first_row", "split"}
 """Columns that change with the neighbours of a segment or the side of its person, not with the segment."""
 
@@ -104,9 +105,14 @@ def diff_lines(diff: ReleaseDiff) -> list[str]:
         return ["the same to the byte"]
     lines = [f"setting {key}: {old!r} became {new!r}" for key, (old, new) in diff.settings.items()]
     lines += [f"input {name}: another digest" for name in diff.inputs]
-    lines += [f"column {name}: new" for name in diff.columns_added]
-    lines += [f"column {name}: gone" for name in diff.columns_removed]
-    lines += [f"column {name}: another type" for name in diff.columns_changed]
+    for names, what in (
+        (diff.columns_added, "new"),
+        (diff.columns_removed, "gone"),
+        (diff.columns_changed, "another type"),
+    ):
+        points = {match[1] for name in names if (match := _POINT_COLUMN.fullmatch(name))}
+        lines += [f"columns of {len(points)} points of keypoints: {what}"] if points else []
+        lines += [f"column {name}: {what}" for name in names if not _POINT_COLUMN.fullmatch(name)]
     for what, new, gone in (
         ("subjects", diff.subjects_added, diff.subjects_removed),
         ("segments", diff.segments_added, diff.segments_removed),

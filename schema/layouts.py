@@ -313,6 +313,11 @@ LAYOUTS: dict[str, Layout] = {
 """Every layout by its name."""
 
 
+def points_held(layout: Layout) -> frozenset[int]:
+    """Return the canonical points that a layout gives: those that a point of it stands for alone."""
+    return frozenset(source[0] for source in layout.sources if len(source) == 1)
+
+
 def to_layout(keypoints_xy: Points, scores: Points, layout: Layout) -> tuple[Points, Points]:
     """Compute a layout's points from ``(..., 133, 2)`` and ``(..., 133)``.
 

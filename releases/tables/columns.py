@@ -156,7 +156,11 @@ UNLABELLED = pa.schema(
         END_NS,
         column("first_frame", pa.int32(), "First frame of the video in it"),
         column("end_frame", pa.int32(), "One past the last frame"),
-        column("quality", pa.float32(), "Mean score of the upper body's and hands' points, unseen ones as 0, 0..1"),
+        column(
+            "quality",
+            pa.float32(),
+            "Mean score of the upper body's and hands' points that its layout has, unseen ones as 0, 0..1",
+        ),
         column("movement", pa.float32(), "Median speed of the fastest part above its jitter, shoulder widths a second"),
         *KEYPOINT_ROWS,
         SPLIT,

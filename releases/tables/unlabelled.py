@@ -5,7 +5,7 @@ and does not say which. A window counts when the upper body and the hands are se
 micro-gestures do; of one person at most so many are drawn, by a seeded hash.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -16,7 +16,7 @@ from kinematics.scale import normalise_positions
 from kinematics.windows import Floats, seconds_of
 from releases.config import UnlabelledConfig
 from schema.privacy import ID_HEX_DIGITS
-from schema.records import PART_SLICES, KeypointSequence, Part
+from schema.records import KEYPOINT_COUNT, PART_SLICES, KeypointSequence, Part
 from schema.timespan import NS_PER_SECOND
 
 PARTS: tuple[tuple[int, ...], ...] = ((0,), (5, 6), (9, 100), (10, 121))
@@ -63,7 +63,11 @@ def quotas(videos_of_subject: Mapping[str, Iterable[str]], *, most_per_subject: 
 
 
 def windows_of(
-    track: KeypointSequence, *, labelled_ns: Iterable[tuple[int, int]], config: UnlabelledConfig
+    track: KeypointSequence,
+    *,
+    labelled_ns: Iterable[tuple[int, int]],
+    config: UnlabelledConfig,
+    held: Collection[int] = range(KEYPOINT_COUNT),
 ) -> list[Window]:
     """List the windows of a track that count: side by side in the gaps between its segments, in order of time.
 
@@ -71,12 +75,13 @@ def windows_of(
         track: All keypoints of the track.
         labelled_ns: Spans of its segments, ns.
         config: Length and bounds.
+        held: The points that the recording's layout has: an imported skeleton may have the tips of the fingers alone.
     """
     length_ns = round(config.window_seconds * NS_PER_SECOND)
     times_ns = track.times_ns
     if times_ns.shape[0] < 2:
         return []
-    quality, speeds = _qualities(track), fastest_speeds(track)
+    quality, speeds = _qualities(track, held), fastest_speeds(track)
     found: list[Window] = []
     for start_ns in _starts(int(times_ns[0]), int(times_ns[-1]), sorted(labelled_ns), length_ns=length_ns):
         first, end = (int(row) for row in np.searchsorted(times_ns, [start_ns, start_ns + length_ns]))
@@ -124,10 +129,12 @@ def fastest_speeds(track: KeypointSequence) -> Floats:
     return fastest
 
 
-def _qualities(track: KeypointSequence) -> Floats:
-    hands = [track.scores[:, PART_SLICES[part]] for part in (Part.LEFT_HAND, Part.RIGHT_HAND)]
-    points = np.concatenate([track.scores[:, UPPER_BODY], *hands], axis=1)
-    return np.asarray(points.mean(axis=1, dtype=np.float64))
+def _qualities(track: KeypointSequence, held: Collection[int]) -> Floats:
+    looked_at = [*range(*UPPER_BODY.indices(KEYPOINT_COUNT))]
+    for part in (Part.LEFT_HAND, Part.RIGHT_HAND):
+        looked_at += range(*PART_SLICES[part].indices(KEYPOINT_COUNT))
+    points = [point for point in looked_at if point in held]
+    return np.asarray(track.scores[:, points].mean(axis=1, dtype=np.float64)) if points else np.zeros(len(track.scores))
 
 
 def _starts(first_ns: int, last_ns: int, labelled_ns: list[tuple[int, int]], *, length_ns: int) -> Iterable[int]:

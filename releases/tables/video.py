@@ -22,6 +22,7 @@ from releases.tables.linking import (
 )
 from releases.tables.selection import Row, Selection
 from releases.tables.unlabelled import Window, draw, windows_of
+from schema.layouts import LAYOUTS, points_held
 from schema.records import KeypointSequence
 from schema.rows import keypoints_from_rows
 from schema.taxonomy import Taxonomy
@@ -109,13 +110,14 @@ class VideoReader:
         quota = self.quota_of.get(video["video_id"], 0)
         if not quota:
             return []
+        held = points_held(LAYOUTS[video["layout"]])
         found: list[Window] = []
         for track, sequence in sequences.items():
             of_track = [row for row, _ in linked.found if row["track_number"] == track]
             if any(row["start_ns"] is None for row in of_track):
                 continue  # the label may stand for any of its frames
             labelled = [(row["start_ns"], row["end_ns"]) for row in of_track]
-            found += windows_of(sequence, labelled_ns=labelled, config=self.config.unlabelled)
+            found += windows_of(sequence, labelled_ns=labelled, config=self.config.unlabelled, held=held)
         return draw(found, quota=quota)
 
     def _described(

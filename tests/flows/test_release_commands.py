@@ -14,6 +14,7 @@ import polars
 import pytest
 from typer.testing import CliRunner
 
+from flows import _runner
 from flows._cli import app
 from flows._import import ImportCall, import_data_set
 from flows._init import init_study
@@ -178,6 +179,31 @@ def test_imported_data_are_left_out_until_the_study_says_otherwise(
     set_keys(root, release={"imported": "exclude"})
     with pytest.raises(InvalidReleaseError, match="12 imported"):
         publish(open_study(root))
+
+
+def test_in_a_terminal_a_refused_build_is_one_line_and_a_second_publish_costs_no_prefect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stats_page, "plots_of", lambda _: {})
+    write_miga(tmp_path / "miga", list(miga_recordings(subjects=2, recordings=2, segments=4, frames=200)))
+    call = ImportCall(format_name="miga", path=tmp_path / "miga", subjects=tmp_path / "miga" / "subjects.csv")
+    root = imported_study(tmp_path / "study", call, taxonomy="imigue32")
+
+    command = [sys.executable, "-m", "flows._cli", "publish", str(root)]
+    refused = subprocess.run(command, capture_output=True, text=True, check=False, timeout=55)
+    assert (refused.returncode, refused.stdout) == (3, "")
+    assert len(refused.stderr.splitlines()) == 1, refused.stderr
+    assert refused.stderr.startswith("pressroom: no segment to publish (4 imported)")
+    set_keys(root, release={"imported": "include"})
+    publish(open_study(root))
+    (release,) = study_releases(open_study(root))
+    monkeypatch.setattr(_runner, "connect", lambda _: pytest.fail("there is nothing for Prefect to do"))
+    again = CliRunner().invoke(app, ["publish", str(root)])
+    assert (again.exit_code, again.output) == (0, f"publish: {release} holds just this already\n")
+    (release / "LICENSE").write_text("mine")
+    altered = CliRunner().invoke(app, ["publish", str(root)])
+    assert altered.exit_code == 3
+    assert "was altered after it was published (LICENSE)" in altered.output
 
 
 def test_labels_of_whole_clips_keep_null_edges_and_are_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,3 +82,12 @@ def test_columns_that_came_went_or_changed_are_told(first: Path, tmp_path: Path)
 def test_a_folder_that_is_no_release_is_told_in_one_line(first: Path, tmp_path: Path) -> None:
     with pytest.raises(InvalidReleaseError, match=r"is not a release: its manifest\.json can't be read"):
         diff_releases(first, tmp_path)
+
+
+def test_another_profile_is_one_line_and_not_two_hundred(first: Path, tmp_path: Path) -> None:
+    whole = build(
+        tmp_path, make_inputs(video_subjects=PEOPLE, segments=segments()), replace(CONFIG, profile="research")
+    )
+    lines = diff_lines(diff_releases(first, whole))
+    assert "columns of 60 points of keypoints: new" in lines
+    assert len(lines) < 40

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from releases.config import UnlabelledConfig
 from releases.tables.unlabelled import draw, fastest_speeds, quotas, windows_of
 from schema.errors import ConfigError
+from schema.layouts import MIGA35, points_held
 from schema.records import KeypointSequence
 from schema.timespan import NS_PER_SECOND
 from tests.factories import make_keypoints
@@ -103,3 +104,16 @@ def test_settings_that_exclude_everything_are_refused() -> None:
     for changes in ({"window_seconds": 0.0}, {"slowest": 3.0}, {"min_quality": 1.0}):
         with pytest.raises(ConfigError, match=r"release\.unlabelled"):
             UnlabelledConfig(**changes)
+
+
+def test_a_skeleton_with_finger_tips_alone_is_not_held_against_the_hands_that_it_can_not_have() -> None:
+    whole = person(wave=0.2)
+    held = points_held(MIGA35)
+    bare = replace(
+        whole,
+        scores=np.where(np.isin(np.arange(133), list(held)), whole.scores, np.float32(0)),
+        keypoints_xy=np.where(np.isin(np.arange(133), list(held))[:, None], whole.keypoints_xy, np.float32(np.nan)),
+    )
+    strict = replace(CONFIG, min_quality=0.8)
+    assert windows_of(bare, labelled_ns=[], config=strict) == []
+    assert len(windows_of(bare, labelled_ns=[], config=strict, held=held)) == 19
