@@ -29,6 +29,7 @@ from releases.splits.lock import splits_lock_text
 from releases.tables.columns import SCHEMA_VERSION, TABLES, schema_of
 from releases.tables.write import write_contents
 from schema.errors import ConfigError, InvalidReleaseError, RunError, StoreFullError
+from schema.files import digest_of
 from schema.taxonomy import EVIDENCE, Taxonomy
 
 _READER_BYTECODE = re.compile(r"__pycache__/reader\.[\w-]+\.pyc")
@@ -230,6 +231,10 @@ def _manifest_text(facts: ReleaseFacts, inputs: ReleaseInputs, config: ReleaseCo
         "profile": config.profile,
         "license": config.license_id,
         "recipe": _recipe(config, inputs.taxonomy.name, inputs.input_digests),
+        "earlier_releases": {
+            "splits": digest_of(dict(inputs.earlier_splits)) if inputs.earlier_splits else "",
+            "changelog": digest_of(inputs.earlier_changelog) if inputs.earlier_changelog else "",
+        },
         "counts": {split: asdict(counted) for split, counted in facts.splits.items()},
         "class_counts": facts.class_counts,
         "left_out": {"segments": facts.left_out_segments, "votes": facts.left_out_votes},

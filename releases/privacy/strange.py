@@ -9,8 +9,13 @@ _LINK = re.compile(
     r"|facebook\.com|twitter\.com|x\.com|bilibili\.com|t\.me)/\w",
     re.IGNORECASE,
 )
-_BARE_LINK = re.compile(r"(?<![\w./-])(?:[a-z0-9-]+\.)+[a-z]{2,}/\w", re.IGNORECASE)
-"""A link as people write it, such as example.org/page; documents name files that look like it, tables do not."""
+_BARE_LINK = re.compile(
+    r"(?<![\w./-])(?:[a-z0-9-]+\.)+(?:com|org|net|info|tv|io|me|ly|gl|gg|be|co|app|link|live|to|uk|de|fr|es|it|nl|pl|cn"
+    r"|jp|kr|ru|eu|us|ca|au|br|in)/\w",
+    re.IGNORECASE,
+)
+"""A link as people write it, such as example.org/page; documents name files that look like it, tables do not. Endings
+are listed: "the neck.Left/right" lacks a space and is no link."""
 _E_MAIL = re.compile(r"(?<![\w.+-])[\w.+-]+@[\w-]+\.\w{2,}")
 _HANDLE = re.compile(r"(?<![\w.@])@(?P<name>\w{2,})(?![\w{])")
 """BibTeX's "@misc{" is none."""

@@ -225,6 +225,8 @@ def test_new_people_and_answers_come_in_the_next_version_and_nobody_moves(
     assert not changes.subjects_moved
     assert "subjects: 1 new, 0 gone" in diff_lines(changes)
     assert validate_release(second) == []
+    assert set(manifest_of(first)["earlier_releases"].values()) == {""}
+    assert "" not in manifest_of(second)["earlier_releases"].values(), "they are inputs too"
     assert "## 0.2.0" in (second / "CHANGELOG.md").read_text()
     assert (first / "CHANGELOG.md").read_text().removeprefix("# Changelog\n") in (second / "CHANGELOG.md").read_text()
 
