@@ -1,10 +1,9 @@
 """Withdrawal: what names or shows a video goes and all else stays; the same study, killed anywhere, ends the same."""
 
 import json
-import os
 import shutil
-import signal
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -31,6 +30,7 @@ from schema.rows import table_of
 from schema.tables import STUDY_KEY
 from tests.answered_study import answered_study
 from tests.collectors.moving_rooms import Take, write_take
+from tests.kills import killed_at
 from tests.studies import DERIVED, RECORDED, digests, make_study
 from tests.traces import traces
 
@@ -268,27 +268,9 @@ def test_the_command_tells_what_went_and_what_stays(root: Path) -> None:
     assert f"withdrawn: {video_id}" in output
 
 
-def killed_at(moment: int, root: Path, video_id: str) -> bool:
-    """Withdraw in a process that is killed before its n-th change of the disk; False where it has fewer."""
-    child = os.fork()
-    if child == 0:
-        count = 0
-
-        def counted(change: Callable[..., object]) -> Callable[..., object]:
-            def changed(*arguments: object, **more: object) -> object:
-                nonlocal count
-                count += 1
-                if count == moment:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return change(*arguments, **more)
-
-            return changed
-
-        study = open_study(root)
-        os.fsync, Path.unlink, Path.replace = counted(os.fsync), counted(Path.unlink), counted(Path.replace)
-        withdraw_on_request(study, video=video_id, subject=None, reason=WHY)
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+def withdrawal(root: Path, video_id: str) -> Callable[[], object]:
+    study = open_study(root)
+    return lambda: withdraw_on_request(study, video=video_id, subject=None, reason=WHY)
 
 
 def moments() -> Iterator[int]:
@@ -310,7 +292,7 @@ def test_a_withdrawal_that_is_killed_at_any_moment_is_finished_by_the_next_comma
     for moment in moments():
         root = tmp_path / str(moment)
         shutil.copytree(made, root)
-        if not killed_at(moment, root, video_id):
+        if not killed_at(moment, partial(withdrawal, root, video_id)):
             break
         is_begun = video_id in withdrawn_videos(open_study(root))
         if is_begun:

@@ -1,8 +1,7 @@
 """Rows leave a recorded table whole and for good, whatever moment the process is killed at."""
 
-import os
-import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +16,7 @@ from schema.errors import DamagedTableError
 from schema.layout import StudyLayout
 from schema.rows import table_of
 from schema.tables import Store
+from tests.kills import killed_at
 
 
 def row(video_id: str, number: int = 0) -> dict[str, object]:
@@ -102,7 +102,7 @@ def test_a_purge_that_is_killed_at_any_moment_leaves_the_old_rows_or_the_new_and
     for moment in range(1, 40):
         root = tmp_path / str(moment)
         filled(root, *rows)
-        if not killed_at(moment, root):
+        if not killed_at(moment, partial(purging, root)):
             break
         assert letters(root) in (whole, kept), moment
         Store(StudyLayout.at(root)).purge(AVAILABILITY, not_about("a"))
@@ -114,28 +114,10 @@ def test_a_purge_that_is_killed_at_any_moment_leaves_the_old_rows_or_the_new_and
     assert moment > 5
 
 
-def killed_at(moment: int, root: Path) -> bool:
-    """Purge in a process that is killed before its n-th change of the disk; False where it has fewer."""
-    child = os.fork()
-    if child == 0:
-        count = 0
-
-        def counted(change: Callable[..., object]) -> Callable[..., object]:
-            def changed(*arguments: object, **more: object) -> object:
-                nonlocal count
-                count += 1
-                if count == moment:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                return change(*arguments, **more)
-
-            return changed
-
-        store = Store(StudyLayout.at(root))
-        store.read(AVAILABILITY)
-        os.fsync, Path.unlink, Path.replace = counted(os.fsync), counted(Path.unlink), counted(Path.replace)
-        store.purge(AVAILABILITY, not_about("a"))
-        os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+def purging(root: Path) -> Callable[[], object]:
+    store = Store(StudyLayout.at(root))
+    store.read(AVAILABILITY)
+    return lambda: store.purge(AVAILABILITY, not_about("a"))
 
 
 def test_a_batch_that_nobody_listed_is_still_damage(tmp_path: Path) -> None:
