@@ -23,6 +23,7 @@ from flows._plan import current_candidates, study_videos
 from flows._standing import Standing, read_standing
 from flows._study import Study
 from schema.arrow import ANNOTATIONS
+from schema.errors import ConfigError
 from schema.questions import AuditWindow, QuestionKind, expert_ids
 from schema.records import ReviewTask, Verdict
 from schema.tables import written_beside
@@ -48,8 +49,10 @@ def report_annotation(study: Study, *, as_json: bool) -> None:
 def write_report(study: Study, *, with_gamma: bool) -> tuple[AnnotationReport, Path, Path]:
     """Write the page, the JSON file and, below ``private/``, the legend; returns the report and the two files."""
     standing = read_standing(study)
-    # of all answers, withdrawn videos' too: else the names would shift when a video leaves the study
-    pseudonyms = pseudonyms_of(study.store.read(ANNOTATIONS)["annotator_id"].to_pylist())
+    legend = study.layout.private / LEGEND
+    # the names of earlier reports stay: else they would shift when a withdrawal erases somebody's only answers
+    answered = study.store.read(ANNOTATIONS)["annotator_id"].to_pylist()
+    pseudonyms = pseudonyms_of(answered, known=_known_names(legend))
     report = build_report(
         ReportSource(
             study=study.config.study.name,
@@ -72,7 +75,7 @@ def write_report(study: Study, *, with_gamma: bool) -> tuple[AnnotationReport, P
     with written_beside(document) as beside:
         beside.write_text(json.dumps(report_document(report, study), indent=1) + "\n", encoding="utf-8")
     names = {who: annotator.name for who, annotator in standing.annotators.items()}
-    _write_legend(study.layout.private / LEGEND, legend_rows(pseudonyms, names, report.annotators))
+    _write_legend(legend, legend_rows(pseudonyms, names))
     return report, page, document
 
 
@@ -85,6 +88,23 @@ def report_document(report: AnnotationReport, study: Study) -> dict[str, Any]:
 def _write_legend(path: Path, rows: Sequence[tuple[str, str, str]]) -> None:
     with written_beside(path) as beside, open(beside, "x", newline="", opener=_for_owner_alone) as file:
         csv.writer(file).writerows([("pseudonym", "annotator_id", "name"), *rows])
+
+
+def _known_names(path: Path) -> dict[str, str]:
+    """Read the names of earlier reports by annotator's id; a legend that can't be read is an error to mend.
+
+    Raises ``ConfigError`` naming the file.
+    """
+    if not path.exists():
+        return {}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            names = {row["annotator_id"]: row["pseudonym"] for row in csv.DictReader(file)}
+    except (OSError, UnicodeDecodeError, csv.Error, KeyError) as error:
+        raise ConfigError(f"{path}: can't be read ({type(error).__name__}); delete it, and names begin anew") from error
+    if not all(name[:1] == "A" and name[1:].isdigit() for name in names.values()):
+        raise ConfigError(f"{path}: holds a pseudonym that is not like A1; delete it, and names begin anew")
+    return names
 
 
 def _for_owner_alone(path: str, flags: int) -> int:

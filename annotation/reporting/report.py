@@ -34,7 +34,7 @@ class ReportSource:
     made_ns: int
     """Unix time."""
     pseudonyms: Mapping[str, str]
-    """What ``pseudonyms_of`` gives for all that was ever recorded, so that a withdrawn video renames nobody."""
+    """What ``pseudonyms_of`` gives; a withdrawn video renames nobody."""
     annotations: Sequence[Annotation]
     """The answers that count, in any order."""
     known: Sequence[KnownAnswer]
@@ -158,15 +158,21 @@ MOST_SLIPS = 3
 NO_GAMMA = Gamma(estimate=None, window_count=0, left_out=0, note="gamma was not asked for")
 
 
-def pseudonyms_of(annotator_ids: Iterable[str]) -> dict[str, str]:
+def pseudonyms_of(annotator_ids: Iterable[str], *, known: Mapping[str, str] | None = None) -> dict[str, str]:
     """Name everybody who answered ``A1``, ``A2`` and so on, in the order in which their first answers were recorded.
-
-    The table of answers only grows, so that a name stays from report to report.
 
     Args:
         annotator_ids: Who gave each answer, in the order of the table.
+        known: Names of earlier reports by annotator's id; they stay, also where a withdrawal erased all answers of
+            somebody, and nobody else gets them.
     """
-    return {who: f"A{number}" for number, who in enumerate(dict.fromkeys(annotator_ids), start=1)}
+    names = dict(known or {})
+    number = max((int(name[1:]) for name in names.values()), default=0)
+    for who in annotator_ids:
+        if who not in names:
+            number += 1
+            names[who] = f"A{number}"
+    return names
 
 
 def build_report(source: ReportSource) -> AnnotationReport:

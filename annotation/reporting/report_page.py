@@ -8,7 +8,7 @@ from annotation.answers.opinions import NO_GESTURE
 from annotation.reporting.advice import Advice, advice_of, outcome_name
 from annotation.reporting.agreement import AgreementRow, Confusion
 from annotation.reporting.effort import EffortRow
-from annotation.reporting.report import AnnotationReport, AnnotatorRow, Slip
+from annotation.reporting.report import AnnotationReport, Slip
 from annotation.reporting.resampling import FEWEST_QUESTIONS, Estimate
 from drawing.charts import Dot, Point, heat_map, interval_chart, line_chart
 from schema.taxonomy import Taxonomy
@@ -220,15 +220,11 @@ def _week_names(weeks: Sequence[str]) -> list[str]:
     ]
 
 
-def legend_rows(
-    pseudonyms: Mapping[str, str], names: Mapping[str, str], annotators: Sequence[AnnotatorRow]
-) -> list[tuple[str, str, str]]:
-    """Return pseudonym, annotator's id and name of everybody in the report: for ``private/`` alone.
+def legend_rows(pseudonyms: Mapping[str, str], names: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """Return pseudonym, annotator's id and name of everybody who ever had one: for ``private/`` alone.
 
     Args:
         pseudonyms: What ``report.pseudonyms_of`` gives.
         names: Names by annotator's id, of those whom the study knows.
-        annotators: The report's rows.
     """
-    told = {row.name for row in annotators}
-    return [(short, who, names.get(who, "")) for who, short in pseudonyms.items() if short in told]
+    return [(short, who, names.get(who, "")) for who, short in pseudonyms.items()]

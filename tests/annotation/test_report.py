@@ -222,9 +222,18 @@ def test_experts_are_told_apart():
     assert [(row.name, row.is_expert) for row in found.annotators] == [("A1", False), ("A2", True)]
 
 
-def test_the_legend_holds_those_who_are_in_the_report(report: AnnotationReport):
-    rows = legend_rows({"r1": "A1", "r2": "A2", "r9": "A99"}, {"r1": "Ada"}, report.annotators)
+def test_the_legend_holds_everybody_who_ever_had_a_name():
+    rows = legend_rows({"r1": "A1", "r2": "A2"}, {"r1": "Ada"})
     assert rows == [("A1", "r1", "Ada"), ("A2", "r2", "")]
+
+
+def test_names_of_earlier_reports_stay_and_are_given_to_nobody_else():
+    assert pseudonyms_of(["r3", "r1", "r4", "r3"], known={"r1": "A2", "r2": "A1"}) == {
+        "r1": "A2",
+        "r2": "A1",
+        "r3": "A3",
+        "r4": "A4",
+    }
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pytest
 from typer.testing import CliRunner
 
@@ -13,10 +14,10 @@ from flows._cli import app
 from flows._report_annotation import LEGEND, write_report
 from flows._study import Study, open_study
 from schema.answer_rows import annotations_to_rows, annotators_to_rows, known_answers_to_rows, tasks_to_rows
-from schema.arrow import ANNOTATIONS, ANNOTATORS, KNOWN_ANSWERS, TASKS, WITHDRAWALS
+from schema.arrow import ANNOTATIONS, ANNOTATORS, KNOWN_ANSWERS, TASKS
+from schema.errors import ConfigError
 from schema.questions import Annotator, Mark, QuestionKind, Role
 from schema.records import Annotation, Verdict
-from schema.rows import table_of
 from tests.factories import NECK, make_anchor, make_annotation, make_candidate, make_span, make_task, make_video
 from tests.simulated_campaign import AnsweredCampaign, simulate
 from tests.studies import make_study
@@ -108,14 +109,31 @@ def test_a_withdrawn_video_leaves_the_figures_and_renames_nobody(study: Study, c
     record(study, campaign)
     gone = campaign.annotations[0].anchor.video_id
     before, *_ = write_report(study, with_gamma=False)
-    rows = [{"video_id": gone, "cause": "opted_out", "withdrawn_ns": 1}]
-    study.store.append(WITHDRAWALS, table_of(WITHDRAWALS, rows))
+    study.store.purge(ANNOTATIONS, lambda rows: pc.not_equal(rows["video_id"], gone))
     after, *_ = write_report(open_study(study.layout.root), with_gamma=False)
     left = sum(answer.anchor.video_id != gone for answer in campaign.annotations)
     assert (before.totals.answer_count, after.totals.answer_count) == (len(campaign.annotations), left)
     assert {row.name for row in after.annotators} <= {row.name for row in before.annotators}
     counts = {row.name: row.answer_count for row in before.annotators}
     assert all(row.answer_count <= counts[row.name] for row in after.annotators)
+
+
+def test_who_lost_every_answer_keeps_the_name_and_nobody_gets_it(study: Study, campaign: AnsweredCampaign):
+    record(study, campaign)
+    write_report(study, with_gamma=False)
+    names = legend_of(study)
+    first = next(who for who, name in names.items() if name == "A1")
+    study.store.purge(ANNOTATIONS, lambda rows: pc.not_equal(rows["annotator_id"], first))
+    write_report(open_study(study.layout.root), with_gamma=False)
+    assert legend_of(study) == names
+    (study.layout.private / LEGEND).write_text("pseudonym,annotator_id,name\nnobody,r1,\n")
+    with pytest.raises(ConfigError, match="not like A1"):
+        write_report(study, with_gamma=False)
+
+
+def legend_of(study: Study) -> dict[str, str]:
+    with (study.layout.private / LEGEND).open(newline="") as file:
+        return {row["annotator_id"]: row["pseudonym"] for row in csv.DictReader(file)}
 
 
 def window_answer(person: int, *marks: tuple[float, float]) -> Annotation:
