@@ -15,6 +15,7 @@ settings.register_profile("pressroom", deadline=None, suppress_health_check=[Hea
 settings.load_profile("pressroom")
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in this hook too
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give the tests of a file to one process, and all that use the one real review server: its start is dear."""
     for item in items:
