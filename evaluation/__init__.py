@@ -1,0 +1,1 @@
+"""Scores: what was found against what is there."""
