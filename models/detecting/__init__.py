@@ -1,0 +1,1 @@
+"""From what the networks say of frames to detections: chunks, pooling, edges, suppression, probabilities."""

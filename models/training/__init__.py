@@ -1,0 +1,1 @@
+"""How models learn: from windows without labels, then from what people verified."""
