@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kinematics.windows import Floats, slow_medians, window_means
+from kinematics.windows import Floats, medians_of_rows, slow_medians, window_means
 
 MAD_TO_SIGMA = 1.4826
 """Median absolute deviation to standard deviation, for a normal distribution."""
@@ -19,7 +19,7 @@ def jitter_floor(positions: Floats, times_s: Floats) -> Floats:
     in it, and movement in fewer than half of the frames does not change a median.
 
     Args:
-        positions: shape ``(n, p, 2)``, NaN where unseen.
+        positions: shape ``(n, p, d)`` with d 2 or 3, NaN where unseen.
         times_s: frame times, shape ``(n,)``.
     """
     if positions.shape[0] < 3:
@@ -30,7 +30,7 @@ def jitter_floor(positions: Floats, times_s: Floats) -> Floats:
     middle = np.full(positions.shape[0], np.nan)
     rows = np.flatnonzero(seen.any(axis=1))
     if rows.shape[0]:
-        middle[rows + 1] = np.nanmedian(rough[rows], axis=1)
+        middle[rows + 1] = medians_of_rows(rough[rows])
     slow = slow_medians(middle, times_s, block_s=JITTER_BLOCK_S)
     return np.asarray(np.nan_to_num(slow) * MAD_TO_SIGMA / np.sqrt(SECOND_DIFFERENCE_GAIN))
 
@@ -43,7 +43,7 @@ def displacements(positions: Floats, times_s: Floats, *, over_s: float, smooth_s
     estimator that has just found a person is still settling.
 
     Args:
-        positions: shape ``(n, p, 2)``, NaN where unseen.
+        positions: shape ``(n, p, d)`` with d 2 or 3, NaN where unseen.
         times_s: frame times, shape ``(n,)``.
         over_s: time between the two means, seconds.
         smooth_s: length of each mean's window, seconds.
@@ -57,10 +57,10 @@ def displacements(positions: Floats, times_s: Floats, *, over_s: float, smooth_s
     fewest = np.minimum(late_count, early_count)
     usual = np.median(fewest[fewest > 0]) if (fewest > 0).any() else 1.0
     step = np.where(fewest >= usual / 2, late - early, np.nan)
-    far = np.hypot(step[..., 0], step[..., 1])
+    far = np.hypot.reduce(step, axis=-1)
     seen = np.isfinite(far).any(axis=1)
     distance = np.zeros(far.shape[0])
-    distance[seen] = np.nanmedian(far[seen], axis=1)
+    distance[seen] = medians_of_rows(far[seen])
     return distance, np.sqrt(2.0 / np.maximum(fewest[..., 0].max(axis=1, initial=0.0), 1.0))
 
 

@@ -11,13 +11,14 @@ from schema.records import KEYPOINT_COUNT, KeypointSequence
 from schema.skeleton import FACE_START, LEFT_HAND_START, RIGHT_HAND_START
 
 HEAD, MOUTH, SHOULDERS, TRUNK = "head", "mouth", "shoulders", "upper body"
-ARMS, HANDS = "arms", "hands"
+ARMS, HANDS, LEGS = "arms", "hands", "legs"
 _POINTS: dict[str, tuple[tuple[int, ...], ...]] = {
     HEAD: (tuple(range(5)),),
     MOUTH: (tuple(range(FACE_START + 48, FACE_START + 68)),),
     SHOULDERS: ((5, 6),),
     TRUNK: ((5, 6, 11, 12),),
     ARMS: ((7, 9), (8, 10)),
+    LEGS: ((13, 15), (14, 16)),
     HANDS: ((9, *range(LEFT_HAND_START, RIGHT_HAND_START)), (10, *range(RIGHT_HAND_START, KEYPOINT_COUNT))),
 }
 """Keypoints of each part (COCO-WholeBody); of two sides the faster one counts."""
@@ -27,6 +28,7 @@ _PART_OF = {
     "moving_shoulders": SHOULDERS,
     "moving_torso": TRUNK,
     "moving_arm": ARMS,
+    "moving_leg": LEGS,
 }
 _NOSE = 0
 

@@ -34,10 +34,10 @@ def runs_of(mask: Bools) -> list[Run]:
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def span_of_run(run: Run, times_ns: Times) -> TimeSpan:
-    """Return the time during which the frames of a run are shown."""
+def span_of_run(run: Run, times_ns: Times, ends_ns: Times) -> TimeSpan:
+    """Return the time during which the frames of a run are shown; ``ends_ns`` are the ``frame_ends_ns`` of them all."""
     first, end = run
-    return TimeSpan(start_ns=int(times_ns[first]), end_ns=int(frame_ends_ns(times_ns)[end - 1]))
+    return TimeSpan(start_ns=int(times_ns[first]), end_ns=int(ends_ns[end - 1]))
 
 
 def run_seconds(run: Run, times_ns: Times, ends_ns: Times) -> float:

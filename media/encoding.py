@@ -1,5 +1,6 @@
 """Writing H.264 in MP4: one packet for each picture, the same bytes for the same pictures."""
 
+import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,11 @@ _AV_BT709 = 1
 """AVCOL_PRI_BT709, AVCOL_TRC_BT709 and AVCOL_SPC_BT709 share this number."""
 _DROP_SEI = "filter_units=remove_types=6"
 """x264 writes its version and settings into an SEI unit (type 6) of the first packet."""
+_SAME_BYTES = ":asm=sse4.2" if platform.machine().lower() in ("x86_64", "amd64") else ""
+"""x264's macroblock tree (its rate control by what later pictures refer to) reads unset memory in its AVX-512 code:
+the same pictures gave another film under MALLOC_PERTURB_=1, and yet another without AVX-512. SSSE3, SSE4.2, AVX and
+AVX2 give one film whatever the memory held, and are no slower here. Without the tree (mbtree=0) films agree too, but
+those of people before a still camera became about twice as large."""
 ROOM_TO_SPARE = 1.2
 """Later pictures may be harder to code than those written when the disk got full."""
 
@@ -120,7 +126,7 @@ def h264_film(target: Path, settings: FilmSettings, *, expected_frames: int | No
 
 def _add_stream(container: OutputContainer, settings: FilmSettings) -> VideoStream:
     every = settings.key_frame_every
-    x264 = f"threads=1:lookahead-threads=1:open-gop=0:scenecut=0:keyint={every}:min-keyint={every}"
+    x264 = f"threads=1:lookahead-threads=1:open-gop=0:scenecut=0:keyint={every}:min-keyint={every}{_SAME_BYTES}"
     options = {"preset": settings.preset, "crf": str(settings.quality_crf), "bf": "0", "x264-params": x264}
     stream = container.add_stream("libx264", rate=settings.frame_rate, options=options)
     stream.width, stream.height, stream.pix_fmt = settings.width, settings.height, "yuv420p"

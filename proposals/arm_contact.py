@@ -11,10 +11,11 @@ import numpy as np
 from kinematics.capsules import segment_distances
 from kinematics.hands import ELBOWS, FINGER_ENDS, SHOULDERS, SIDES, WRISTS, Hands, trusted_points
 from kinematics.runs import Run, State, States, find_runs, span_of_run
-from kinematics.windows import Bools, Floats, Times
+from kinematics.windows import Bools, Floats, Times, frame_ends_ns
 from proposals.config import ContactConfig
 from proposals.drafts import WORDS, Draft, shorten
 from schema.records import KeypointSequence
+from schema.timespan import TimeSpan
 
 FOREARM_SHARE = 0.7
 """A hand beyond this share of the way from elbow to wrist is at the other hand, not at the arm."""
@@ -149,12 +150,13 @@ def _drafts(contact: ArmContact, times_ns: Times, config: ContactConfig) -> list
         bridge_s=config.bridge_s,
         unknown_bridge_s=config.unknown_bridge_s,
     )
-    return [draft for run in runs if (draft := _draft(contact, run, times_ns, config))]
+    ends_ns = frame_ends_ns(times_ns)
+    return [draft for run in runs if (draft := _draft(contact, run, span_of_run(run, times_ns, ends_ns), config))]
 
 
-def _draft(contact: ArmContact, run: Run, times_ns: Times, config: ContactConfig) -> Draft | None:
+def _draft(contact: ArmContact, run: Run, full: TimeSpan, config: ContactConfig) -> Draft | None:
     states = contact.states[run[0] : run[1]]
-    near, full = states >= State.NEAR, span_of_run(run, times_ns)
+    near = states >= State.NEAR
     if near.mean() < config.fewest_seen or (states == State.TOUCHING).mean() * full.seconds < TOUCHING_S:
         return None
     distance, seen = float(contact.distances[run[0] : run[1]][near].mean()), float(near.mean())

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from schema.proposed import Source
+from schema.taxonomy import Taxonomy
 from schema.timespan import TimeSpan
 
 WORDS: dict[str, str] = {
@@ -26,6 +28,16 @@ WORDS: dict[str, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a proposer says of a span by itself, whatever evidence fits it."""
+
+    class_id: str | None
+    """None: an unclassified movement."""
+    group: str | None
+    """Body-part group; None: it tells none that the study's taxonomy has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A span that stands out in one track."""
 
@@ -33,13 +45,35 @@ class Draft:
     evidence: str
     """A key of ``schema.taxonomy.EVIDENCE``."""
     proposer: str
-    """``contact`` or ``motion``."""
+    """``contact``, ``motion`` or a model's name and digest."""
     sides: tuple[str, ...]
     """Hands or arms that take part: ``left``, ``right``, both or none."""
     score: float
     """0..1."""
     reason: str
     """Why, in words with numbers."""
+    claim: Claim | None = None
+    """What the proposer itself claims; None: the class that the taxonomy gives to the evidence."""
+    others: tuple[Source, ...] = ()
+    """Who else sees something there, and was merged into it."""
+
+    def class_in(self, taxonomy: Taxonomy) -> str | None:
+        """Return the class that is claimed, None for an unclassified movement."""
+        if self.claim is not None:
+            return self.claim.class_id
+        gesture = taxonomy.class_for(self.evidence)
+        return None if gesture is None else gesture.class_id
+
+    def group_in(self, taxonomy: Taxonomy) -> str | None:
+        """Return the body-part group that is claimed; None where neither proposer nor class tells one."""
+        if self.claim is not None:
+            return self.claim.group
+        gesture = taxonomy.class_for(self.evidence)
+        return None if gesture is None else gesture.group
+
+    def source_in(self, taxonomy: Taxonomy) -> Source:
+        """Return what remains of it where another draft of the same thing is asked about."""
+        return Source(proposer=self.proposer, class_id=self.class_in(taxonomy), score=self.score)
 
 
 def hand_words(sides: tuple[str, ...]) -> str:

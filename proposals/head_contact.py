@@ -8,13 +8,14 @@ from kinematics.capsules import Capsules, depths
 from kinematics.hands import FINGER_ENDS, SIDES, Hands
 from kinematics.head import DECOY, head_capsules
 from kinematics.movement import speeds
-from kinematics.runs import Run, State, States, find_runs, span_of_run
-from kinematics.windows import Bools, Floats, Times, seconds_of
+from kinematics.runs import Run, State, States, find_runs, run_seconds, span_of_run
+from kinematics.windows import Bools, Floats, Times, frame_ends_ns, seconds_of
 from proposals.config import ContactConfig
 from proposals.drafts import WORDS, Draft, hand_words, shorten
 from proposals.regions import BOTH_HANDS, finger_votes, leading_votes, merge_hands, region_names, split_by_class
 from schema.records import KeypointSequence
 from schema.taxonomy import Taxonomy
+from schema.timespan import TimeSpan
 
 CHUNK_FRAMES = 512
 """Distances are worked out for so many frames at a time: 22 MB, whatever the length of the track."""
@@ -88,12 +89,13 @@ def find_head_contacts(
         )
         for side in range(len(SIDES))
     ]
+    ends_ns = frame_ends_ns(sequence.times_ns)
     visits: list[tuple[Run, tuple[int, ...]]] = []
     for side, approach in enumerate(approaches):
-        visits += [(run, (side,)) for run in _visits(approach, sequence.times_ns, config)]
+        visits += [(run, (side,)) for run in _visits(approach, sequence.times_ns, ends_ns, config)]
     names = region_names(capsules.regions)
     drafts = []
-    for run, sides in _join_hands(sorted(visits), sequence.times_ns, config):
+    for run, sides in _join_hands(sorted(visits), sequence.times_ns, ends_ns, config):
         rows, taking_part = np.arange(*run), _hands_taking_part(run, sides, approaches)
         times_ns = sequence.times_ns[rows]
         votes = [
@@ -106,8 +108,9 @@ def find_head_contacts(
             piece = (run[0] + first, run[0] + end)
             at_piece = _hands_taking_part(piece, taking_part, approaches, is_piece=len(pieces) > 1)
             at = {side: approaches[side] for side in at_piece}
+            full = span_of_run(piece, sequence.times_ns, ends_ns)
             part = f"; part {number} of {len(pieces)} of one visit" if len(pieces) > 1 else ""
-            drafts.append(_draft(piece, at, evidence, sequence.times_ns, part=part, config=config))
+            drafts.append(_draft(piece, at, evidence, full, part=part, config=config))
     return drafts
 
 
@@ -136,7 +139,7 @@ def measure_approach(
     return Approach(distances=distances, votes=votes, speeds=speed, states=states)
 
 
-def _visits(approach: Approach, times_ns: Times, config: ContactConfig) -> list[Run]:
+def _visits(approach: Approach, times_ns: Times, ends_ns: Times, config: ContactConfig) -> list[Run]:
     runs = find_runs(
         approach.states,
         times_ns,
@@ -144,14 +147,14 @@ def _visits(approach: Approach, times_ns: Times, config: ContactConfig) -> list[
         bridge_s=config.bridge_s,
         unknown_bridge_s=config.unknown_bridge_s,
     )
-    return [run for run in runs if _well_seen(approach, run, times_ns, config)]
+    return [run for run in runs if _well_seen(approach, run, run_seconds(run, times_ns, ends_ns), config)]
 
 
-def _well_seen(approach: Approach, run: Run, times_ns: Times, config: ContactConfig) -> bool:
+def _well_seen(approach: Approach, run: Run, seconds: float, config: ContactConfig) -> bool:
     """Tell whether the hand is near in enough of a run's frames, long enough, at rest, and with enough fingers."""
     states, speed = approach.states[run[0] : run[1]], approach.speeds[run[0] : run[1]]
     near = states >= State.NEAR
-    touching_s = float((states == State.TOUCHING).mean()) * span_of_run(run, times_ns).seconds
+    touching_s = float((states == State.TOUCHING).mean()) * seconds
     if near.mean() < config.fewest_seen or touching_s < TOUCHING_S - 1e-6:
         return False
     if _median_known(speed) > config.passing_speed:
@@ -168,15 +171,15 @@ def _median_known(speed: Floats) -> float:
 
 
 def _join_hands(
-    visits: list[tuple[Run, tuple[int, ...]]], times_ns: Times, config: ContactConfig
+    visits: list[tuple[Run, tuple[int, ...]]], times_ns: Times, ends_ns: Times, config: ContactConfig
 ) -> list[tuple[Run, tuple[int, ...]]]:
     """Join visits of the two hands that overlap or follow within the bridge: one question about one gesture."""
     joined: list[tuple[Run, tuple[int, ...]]] = []
     for run, sides in visits:
         if joined:
             last, last_sides = joined[-1]
-            gap_ns = span_of_run(last, times_ns).gap_ns(span_of_run(run, times_ns))
-            if gap_ns <= config.bridge_s * 1e9:
+            last_span, span = (span_of_run(one, times_ns, ends_ns) for one in (last, run))
+            if last_span.gap_ns(span) <= config.bridge_s * 1e9:
                 both = tuple(sorted({*last_sides, *sides}))
                 joined[-1] = ((last[0], max(last[1], run[1])), both)
                 continue
@@ -185,13 +188,13 @@ def _join_hands(
 
 
 def _draft(
-    run: Run, hands: dict[int, Approach], evidence: str, times_ns: Times, *, part: str, config: ContactConfig
+    run: Run, hands: dict[int, Approach], evidence: str, full: TimeSpan, *, part: str, config: ContactConfig
 ) -> Draft:
     rows = slice(*run)
     near = np.stack([hand.states[rows] >= State.NEAR for hand in hands.values()])
     distances = [hand.distances[rows][at] for hand, at in zip(hands.values(), near, strict=True)]
     distance = float(np.mean(np.concatenate(distances)))
-    full, seen = span_of_run(run, times_ns), float(near.any(axis=0).mean())
+    seen = float(near.any(axis=0).mean())
     span, more = shorten(full, config.longest_s)
     sides = tuple(SIDES[side] for side in hands)
     reason = f"{hand_words(sides)} within {distance:.1f} head widths of {WORDS[evidence]} for {full.seconds:.1f} s"

@@ -1,9 +1,10 @@
 """Several drafts of one thing become one, and a candidate that was asked before keeps its id."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from proposals.drafts import Draft
+from proposals.timeline import Timeline
 from schema.matching import box_iou, match_one_to_one
 from schema.records import Candidate, ReviewTask
 from schema.timespan import NS_PER_SECOND, TimeSpan
@@ -28,32 +29,41 @@ def merge_drafts(
     Returns:
         Contacts first, then movements, each by score.
     """
-    kept: list[Draft] = []
-    for draft in sorted(movements, key=_rank):
-        if _belongs_to_any(draft, contacts, margin_s):
+    margin_ns = round(margin_s * NS_PER_SECOND)
+    by_time = sorted(contacts, key=lambda draft: draft.span)
+    touching = Timeline([draft.span for draft in by_time])
+    ordered = sorted(movements, key=rank)
+    moving = Timeline([draft.span for draft in ordered])
+    kept: dict[int, Draft] = {}
+    for number, draft in enumerate(ordered):
+        near = [by_time[n] for n in touching.around(draft.span, margin_ns=margin_ns)]
+        if _belongs_to_any(draft, near, margin_ns):
             continue
-        if not any(_same_time(draft.span, other.span, same_iou) for other in kept):
-            kept.append(draft)
-    return sorted(contacts, key=_rank) + kept
+        others = (kept[n] for n in moving.around(draft.span) if n in kept)
+        if not any(same_time(draft.span, other.span, same_iou) for other in others):
+            kept[number] = draft
+    return sorted(contacts, key=rank) + list(kept.values())
 
 
-def _rank(draft: Draft) -> tuple[float, int, int, str, str]:
+def rank(draft: Draft) -> tuple[float, int, int, str, str]:
+    """Order drafts by score, the best first; equals by time and words."""
     return (-draft.score, draft.span.start_ns, draft.span.end_ns, draft.evidence, draft.reason)
 
 
-def _same_time(first: TimeSpan, second: TimeSpan, same_iou: float) -> bool:
+def same_time(first: TimeSpan, second: TimeSpan, same_iou: float) -> bool:
+    """Tell whether two spans overlap so much, or one lies mostly in the other."""
     shared_ns = first.overlap_ns(second)
     return first.temporal_iou(second) >= same_iou or 2 * shared_ns >= min(first.duration_ns, second.duration_ns)
 
 
-def _belongs_to_any(movement: Draft, contacts: Sequence[Draft], margin_s: float) -> bool:
+def _belongs_to_any(movement: Draft, contacts: Sequence[Draft], margin_ns: int) -> bool:
     """Tell whether a movement is one of the contacts' own arms, mostly during, just before or just after them.
 
-    Contacts that follow each other, such as the pieces of one visit, count together.
+    Contacts that follow each other, such as the pieces of one visit, count together; they come by time.
     """
-    margin_ns = round(margin_s * NS_PER_SECOND) if movement.sides else 0
+    margin_ns = margin_ns if movement.sides else 0
     covered_ns = end_ns = 0
-    for contact in sorted(contacts, key=lambda draft: draft.span):
+    for contact in contacts:
         if movement.sides and not set(movement.sides) & set(contact.sides):
             continue
         start_ns = max(contact.span.start_ns - margin_ns, end_ns)
@@ -63,35 +73,46 @@ def _belongs_to_any(movement: Draft, contacts: Sequence[Draft], margin_s: float)
     return 2 * covered_ns >= movement.span.duration_ns
 
 
-def inherit_ids(candidates: Sequence[Candidate], earlier: Sequence[ReviewTask]) -> list[Candidate]:
+def inherit_ids(
+    candidates: Sequence[Candidate], earlier: Sequence[ReviewTask], *, unanswered: Collection[str] = ()
+) -> list[Candidate]:
     """Give candidates the ids of earlier questions that they repeat, so that open tasks can follow them.
 
     A candidate repeats a question of the same video file (the caller picks ``earlier`` by its sha256) when the class
     is the same (where there is none, the evidence), the spans' temporal IoU is at least 0.7 and the boxes at mid-span
-    overlap. Each earlier id is inherited once at most; candidates that carry an earlier id already keep it, so doing
-    it twice changes nothing.
+    overlap. A question in ``unanswered`` can still be worded anew, so the class may be another one: what a new model
+    names otherwise is not asked twice. Each earlier id is inherited once at most; candidates that carry an earlier id
+    already keep it, so doing it twice changes nothing.
 
     Returns:
         The candidates in the order given.
     """
-    tasks = {str(task.candidate_id): task for task in earlier}
-    named = {str(candidate.candidate_id) for candidate in candidates} & tasks.keys()
-    free = [index for index, candidate in enumerate(candidates) if str(candidate.candidate_id) not in named]
-    open_tasks = [tasks[key] for key in sorted(tasks.keys() - named)]
-    pairs = match_one_to_one(
-        [candidates[index] for index in free], open_tasks, score=_likeness, at_least=INHERIT_TEMPORAL_IOU
-    )
     renamed = list(candidates)
-    for left, right in pairs:
-        renamed[free[left]] = dataclasses.replace(candidates[free[left]], candidate_id=open_tasks[right].candidate_id)
+    for score, among in ((_likeness, None), (_overlap, unanswered)):
+        tasks = {str(task.candidate_id): task for task in earlier}
+        named = {str(candidate.candidate_id) for candidate in renamed} & tasks.keys()
+        free = [index for index, candidate in enumerate(renamed) if str(candidate.candidate_id) not in named]
+        left_over = [tasks[key] for key in sorted(tasks.keys() - named) if among is None or key in among]
+        pairs = match_one_to_one(
+            [renamed[index] for index in free], left_over, score=score, at_least=INHERIT_TEMPORAL_IOU
+        )
+        for left, right in pairs:
+            renamed[free[left]] = dataclasses.replace(renamed[free[left]], candidate_id=left_over[right].candidate_id)
     return renamed
 
 
 def _likeness(candidate: Candidate, task: ReviewTask) -> float:
     """Return the temporal IoU of a candidate and an earlier question, 0 where class, evidence or person differ."""
-    if candidate.class_id != task.class_id or candidate.video_id != task.anchor.video_id:
+    if candidate.class_id != task.class_id:
         return 0.0
     if candidate.class_id is None and candidate.evidence != task.evidence:
+        return 0.0
+    return _overlap(candidate, task)
+
+
+def _overlap(candidate: Candidate, task: ReviewTask) -> float:
+    """Return the temporal IoU of a candidate and an earlier question, 0 where the person differs."""
+    if candidate.video_id != task.anchor.video_id:
         return 0.0
     if box_iou(candidate.box_xyxy, task.anchor.box_xyxy) < INHERIT_BOX_IOU:
         return 0.0

@@ -100,15 +100,15 @@ def _movements(
     part: MovingPart, way: Floats, floor: Floats, threshold: Floats, *, times_ns: Times, config: MotionConfig
 ) -> list[Draft]:
     """Return one part's movements from its ways, jitter and thresholds in head widths, each of shape ``(n,)``."""
-    drafts = []
-    for run, peak in _peaks(way / threshold, times_ns, config):
+    drafts, ends_ns = [], frame_ends_ns(times_ns)
+    for run, peak in _peaks(way / threshold, times_ns, ends_ns, config):
         ratio, moved = float(way[peak] / threshold[peak]), float(way[peak])
         noise = float(floor[peak])
         trembling = f"{moved / noise:.0f} times" if noise > 0 and moved / noise < 100 else "over 100 times"
         reason = f"{part.words} moved {moved:.2f} head widths within {config.over_s:.1f} s, {trembling} its own jitter"
         drafts.append(
             Draft(
-                span=_cut(span_of_run(run, times_ns), int(times_ns[peak]), config.longest_s),
+                span=_cut(span_of_run(run, times_ns, ends_ns), int(times_ns[peak]), config.longest_s),
                 evidence=part.evidence,
                 proposer="motion",
                 sides=part.sides,
@@ -119,9 +119,8 @@ def _movements(
     return drafts
 
 
-def _peaks(ratio: Floats, times_ns: Times, config: MotionConfig) -> Iterator[tuple[Run, int]]:
+def _peaks(ratio: Floats, times_ns: Times, ends_ns: Times, config: MotionConfig) -> Iterator[tuple[Run, int]]:
     """Go through the peaks above 1, highest first, each with the run around it; runs never overlap."""
-    ends_ns = frame_ends_ns(times_ns)
     left = ratio.copy()
     length_s = (ends_ns[-1] - times_ns[0]) / NS_PER_SECOND
     for _ in range(5 + int(MOST_PEAKS_PER_MINUTE * length_s / 60)):

@@ -2,8 +2,8 @@
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,10 +14,13 @@ from proposals.arm_contact import find_arm_contacts
 from proposals.config import ProposalsConfig
 from proposals.drafts import Draft
 from proposals.head_contact import find_head_contacts
+from proposals.learned import Proposer, find_learned, judged, poses_of
 from proposals.merge import merge_drafts
 from proposals.motion import find_movements
+from proposals.sources import keep_absorbed, merge_learned
 from schema.arrow import FIXED_POINT_PER_PIXEL
 from schema.errors import DropReason
+from schema.proposed import Judged
 from schema.records import Candidate, CandidateId, Dropped, KeypointSequence, Track
 from schema.taxonomy import Taxonomy
 from schema.timespan import NS_PER_SECOND
@@ -33,21 +36,46 @@ class _Ranked:
     is_best: bool
     """The best of its track."""
 
+    @property
+    def place_measured(self) -> tuple[int, bool, float, int, str]:
+        """Its place without regard to a model: contacts first, then the best movement of each track, then by score."""
+        candidate = self.candidate
+        tier = _TIERS.get(candidate.proposer, len(_TIERS))
+        return (tier, not self.is_best, -candidate.score, candidate.track_number, candidate.candidate_id)
+
+    @property
+    def place_judged(self) -> tuple[float, int, str]:
+        """Its place by what the model thinks of it, whoever proposed it."""
+        probability = self.candidate.judged.probability if self.candidate.judged else 0.0
+        return (-probability, self.candidate.track_number, self.candidate.candidate_id)
+
+
+_TIERS = {"contact": 0, "motion": 1}
+"""What was measured, the more telling first; a model's detections have their own places."""
+
 
 def propose_candidates(
-    people: Iterable[tuple[Track, KeypointSequence]], *, sha256: str, taxonomy: Taxonomy, config: ProposalsConfig
+    people: Iterable[tuple[Track, KeypointSequence]],
+    *,
+    sha256: str,
+    taxonomy: Taxonomy,
+    config: ProposalsConfig,
+    model: Proposer | None = None,
 ) -> Iterator[Candidate | Dropped]:
     """Propose candidates for the people of one video.
 
     Every track comes out as candidates, or as one ``Dropped`` (no movement). Over the whole video at most
     ``config.max_per_track_minute`` candidates are kept for each minute that somebody is followed, contacts first, then
-    the best movement of each track, then by score; each one beyond is a ``Dropped`` (over budget).
+    the best movement of each track, then by score; each one beyond is a ``Dropped`` (over budget). With a model every
+    second place goes to the candidate that the model thinks likeliest to be a gesture, whoever proposed it: what it
+    can't see keeps half of the places, however sure it is of the rest.
 
     Args:
         people: tracks with their keypoints, all of one video; taken one at a time.
         sha256: digest of the video file, part of every candidate's id.
         taxonomy: the classes that evidence is turned into.
         config: thresholds and budget.
+        model: proposes too, and judges every candidate; None in a round without a model.
 
     Yields:
         Dropped tracks as they come, then kept candidates in order of track and time, then dropped candidates.
@@ -56,17 +84,16 @@ def propose_candidates(
     followed_ns = 0
     for track, sequence in people:
         followed_ns += int(frame_ends_ns(track.times_ns)[-1] - track.times_ns[0])
-        drafts = find_drafts(sequence, taxonomy=taxonomy, config=config)
-        if not drafts:
+        found = list(_of_track(track, sequence, sha256=sha256, taxonomy=taxonomy, config=config, model=model))
+        if not found:
             detail = "no contact and no movement above the keypoints' own jitter"
+            detail += f", and nothing that {model.identity} sees" if model else ""
             item_id = f"{track.video_id}/{track.track_number}"
             yield Dropped(stage=STAGE, item_id=item_id, reason=DropReason.NO_MOVEMENT, detail=detail)
-        for place, draft in enumerate(drafts):
-            candidate = make_candidate(draft, track, sha256=sha256, taxonomy=taxonomy)
-            queue.append(_Ranked(candidate=candidate, is_best=place == 0))
+        queue += found
     minutes = followed_ns / NS_PER_SECOND / 60
     limit = max(config.fewest_per_video, math.floor(config.max_per_track_minute * minutes))
-    ranked = sorted(queue, key=_queue_order)
+    ranked = _in_order(queue, has_model=model is not None)
     kept = [item.candidate for item in ranked[:limit]]
     yield from sorted(kept, key=lambda c: (c.track_number, c.span, c.evidence, c.candidate_id))
     for item in ranked[limit:]:
@@ -75,14 +102,43 @@ def propose_candidates(
         yield Dropped(stage=STAGE, item_id=item.candidate.candidate_id, reason=DropReason.OVER_BUDGET, detail=detail)
 
 
-def _queue_order(item: _Ranked) -> tuple[bool, bool, float, int, str]:
-    candidate = item.candidate
-    is_movement = candidate.proposer != "contact"
-    return (is_movement, not item.is_best, -candidate.score, candidate.track_number, candidate.candidate_id)
+def _of_track(
+    track: Track,
+    sequence: KeypointSequence,
+    *,
+    sha256: str,
+    taxonomy: Taxonomy,
+    config: ProposalsConfig,
+    model: Proposer | None,
+) -> Iterator[_Ranked]:
+    """Yield the candidates of one track; the first movement is the best one."""
+    drafts = find_drafts(sequence, taxonomy=taxonomy, config=config)
+    views: Sequence[Judged | None] = [None] * len(drafts)
+    if model is not None:
+        poses = poses_of(sequence)  # one object for both calls: a model may remember what it computed of it
+        learned = find_learned(poses, model=model, taxonomy=taxonomy)
+        drafts = merge_learned(drafts, learned, taxonomy=taxonomy, same_iou=config.same_movement_iou)
+        views = [judged(one) for one in model.judge(poses, [draft.span for draft in drafts])] if drafts else []
+    candidates = [
+        replace(make_candidate(draft, track, sha256=sha256, taxonomy=taxonomy), judged=view)
+        for draft, view in zip(drafts, views, strict=True)
+    ]
+    for place, candidate in enumerate(candidates):
+        yield _Ranked(candidate=candidate, is_best=place == 0)
+
+
+def _in_order(queue: Sequence[_Ranked], *, has_model: bool) -> list[_Ranked]:
+    """Return the candidates in the order in which they get places; with a model two orders take turns."""
+    measured = sorted(queue, key=lambda item: item.place_measured)
+    if not has_model:
+        return measured
+    likely = sorted(queue, key=lambda item: item.place_judged)
+    in_turns = (item for pair in zip(measured, likely, strict=True) for item in pair)
+    return list({item.candidate.candidate_id: item for item in in_turns}.values())
 
 
 def find_drafts(sequence: KeypointSequence, *, taxonomy: Taxonomy, config: ProposalsConfig) -> list[Draft]:
-    """Return what stands out in one track, contacts first, then movements, each by score.
+    """Return what stands out in one track by measurement: contacts first, then movements, each by score.
 
     A hand at the upper chest is a contact where the taxonomy has a class for it; else its movement is all that counts.
     """
@@ -95,13 +151,13 @@ def find_drafts(sequence: KeypointSequence, *, taxonomy: Taxonomy, config: Propo
     contacts = [draft for draft in contacts if chest or draft.evidence != "hand_on_chest"]
     contacts += find_arm_contacts(sequence, hands, head_widths, config=config.contact)
     movements = find_movements(sequence, hands, head_widths, config=config.motion)
-    return merge_drafts(contacts, movements, same_iou=config.same_movement_iou, margin_s=config.contact_margin_s)
+    kept = merge_drafts(contacts, movements, same_iou=config.same_movement_iou, margin_s=config.contact_margin_s)
+    return keep_absorbed(kept, movements, taxonomy=taxonomy, same_iou=config.same_movement_iou)
 
 
 def make_candidate(draft: Draft, track: Track, *, sha256: str, taxonomy: Taxonomy) -> Candidate:
-    """Make the question: its class by the taxonomy, its anchor by the track, its id by everything that is asked."""
-    gesture = taxonomy.class_for(draft.evidence)
-    class_id = None if gesture is None else gesture.class_id
+    """Make the question: its anchor by the track, its id by everything that is asked."""
+    class_id = draft.class_in(taxonomy)
     box = track.box_at(draft.span.middle_ns)
     corners = ",".join(str(round(side * FIXED_POINT_PER_PIXEL)) for side in box)
     asked = f"{sha256}|{draft.span.start_ns}|{draft.span.end_ns}|{corners}|{draft.evidence}|{class_id}|{draft.proposer}"
@@ -116,4 +172,5 @@ def make_candidate(draft: Draft, track: Track, *, sha256: str, taxonomy: Taxonom
         proposer=draft.proposer,
         score=draft.score,
         reason=draft.reason,
+        sources=(draft.source_in(taxonomy), *draft.others),
     )

@@ -132,9 +132,32 @@ def _count(kind: str, counts: Counter[str]) -> int:
 def _doubt(candidate: Candidate, given: Mapping[str, float]) -> float:
     doubt = given.get(candidate.candidate_id)
     if doubt is None:
-        score = min(max(candidate.score, 1e-9), 1 - 1e-9)
-        doubt = float(-score * np.log2(score) - (1 - score) * np.log2(1 - score))
+        doubt = _entropy(candidate.score)
     return min(max(doubt, LEAST_FACTOR), 1.0)
+
+
+def worth_of_asking(probability: float, *, uncertainty: float, finding: float) -> float:
+    """Weigh what a question teaches against what it finds, 0..1, to be given as ``uncertainty`` to ``select_next``.
+
+    Asking about the least certain alone wastes answers: of ten candidates at 0.5 people refuse five. Our own design.
+
+    Args:
+        probability: Calibrated, that there is a gesture, 0..1.
+        uncertainty: How little that says, 0..1.
+        finding: 0: the uncertainty alone, which teaches most; 1: the probability alone, which finds most.
+
+    Raises:
+        ValueError: ``finding`` is not in 0..1.
+    """
+    if not 0 <= finding <= 1:
+        raise ValueError(f"finding must be in 0..1, got {finding}")
+    return (1 - finding) * uncertainty + finding * probability
+
+
+def _entropy(score: float) -> float:
+    """Return the entropy of a chance in bits."""
+    score = min(max(score, 1e-9), 1 - 1e-9)
+    return float(-score * np.log2(score) - (1 - score) * np.log2(1 - score))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

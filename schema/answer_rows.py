@@ -11,6 +11,9 @@ from schema.records import Anchor, Annotation, CandidateId, ReviewTask, Verdict,
 from schema.rows import BOX_COLUMNS, Row, table_of
 from schema.timespan import TimeSpan
 
+_LATER = ("kind", "about", "page_version", "round_number")
+"""What the first version did not record of a question."""
+
 
 def tasks_to_rows(tasks: Iterable[ReviewTask]) -> pa.Table:
     """Turn review tasks into rows of *tasks*."""
@@ -19,7 +22,7 @@ def tasks_to_rows(tasks: Iterable[ReviewTask]) -> pa.Table:
 
 def tasks_from_rows(table: pa.Table) -> list[ReviewTask]:
     """Read review tasks back; rows of an older version are verdicts without a clip's frames."""
-    given = [f.name for f in fields(ReviewTask) if f.name not in ("anchor", "kind", "about", "page_version")]
+    given = [f.name for f in fields(ReviewTask) if f.name not in ("anchor", *_LATER)]
     return [
         ReviewTask(
             **{name: row[name] for name in given},
@@ -27,6 +30,7 @@ def tasks_from_rows(table: pa.Table) -> list[ReviewTask]:
             kind=QuestionKind(row["kind"] or QuestionKind.VERDICT),
             about=row["about"] or "",
             page_version=row["page_version"] or "",
+            round_number=row["round_number"] or 0,
         )
         for row in table.to_pylist()
     ]

@@ -262,6 +262,13 @@ PROXIES = TableSpec(
         ]
     ),
 )
+SOURCE = pa.struct(
+    [
+        pa.field("proposer", pa.string(), nullable=False),
+        pa.field("class_id", pa.string()),
+        pa.field("score", pa.float64(), nullable=False),
+    ]
+)
 CANDIDATES = TableSpec(
     name="candidates",
     kind=TableKind.DERIVED,
@@ -278,6 +285,20 @@ CANDIDATES = TableSpec(
             column("proposer", pa.string(), "Who proposed it"),
             column("score", pa.float64(), "Proposer's score, 0..1"),
             column("reason", pa.string(), "Why, in words with numbers"),
+            column("sources", pa.list_(SOURCE), "Everybody who proposed it; null: the proposer alone", nullable=True),
+            column(
+                "probability",
+                pa.float64(),
+                "The round's model: that there is a gesture at all, calibrated, 0..1; null: no model",
+                nullable=True,
+            ),
+            column(
+                "uncertainty",
+                pa.float64(),
+                "The round's model: one minus the margin between its two likeliest outcomes, 0..1; null: no model",
+                nullable=True,
+            ),
+            column("embedding", pa.list_(pa.float32()), "The model's features of the span; null: none", nullable=True),
         ]
     ),
 )

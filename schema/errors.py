@@ -11,6 +11,7 @@
         |-- StoreFullError       the disk is full
         |-- ServiceError         Label Studio or Prefect does not answer as it should
         |-- LeaseHeldError       another runner holds the study-wide lease
+        |-- BadModelError        a model's folder that can't be used
         `-- InvalidReleaseError  a release that must not be published
 
 A message names the thing, what is wrong with it, and what to do about it.
@@ -184,3 +185,7 @@ class LeaseHeldError(RunError):
 
 class InvalidReleaseError(RunError):
     """A release that must not be published, or a folder that is none."""
+
+
+class BadModelError(RunError):
+    """A folder that is no model, a model that was altered, or one that must not be written."""

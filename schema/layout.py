@@ -51,6 +51,11 @@ class StudyLayout:
         return self.root / "releases"
 
     @property
+    def models(self) -> Path:
+        """Trained seed models, a folder each."""
+        return self.root / "models"
+
+    @property
     def previews(self) -> Path:
         """Overlays and contact sheets: personal data where they show the picture."""
         return self.root / "previews"

@@ -199,6 +199,19 @@ TASKS = TableSpec(
             column("clip_first_frame", pa.int32(), "First frame of the video that the clip shows", nullable=True),
             column("clip_end_frame", pa.int32(), "One past the last frame that the clip shows", nullable=True),
             column("page_version", pa.string(), "Name and digest of the page", nullable=True),
+            column("round_number", pa.int32(), "Round in which it was put or worded anew; null: 0", nullable=True),
+        ]
+    ),
+)
+ROUNDS = TableSpec(
+    name="rounds",
+    kind=TableKind.RECORDED,
+    doc="Every round of the study but the first, which needs no model: when it began, and its model",
+    schema=pa.schema(
+        [
+            column("round_number", pa.int32(), "Round, from 1; what comes before is round 0"),
+            column("model", pa.string(), "Name and digest of the model that proposes from then on; empty: none"),
+            column("begun_ns", pa.int64(), "Unix time in ns"),
         ]
     ),
 )

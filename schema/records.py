@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from schema.errors import DropReason
 from schema.matching import Box
+from schema.proposed import Judged, Source
 from schema.questions import Mark, QuestionKind
 from schema.timespan import TimeSpan
 
@@ -251,11 +252,14 @@ class Candidate:
     evidence: str
     """What was measured, in the vocabulary of ``schema.taxonomy.EVIDENCE``."""
     proposer: str
-    """``contact``, ``motion`` or a model's name."""
+    """``contact``, ``motion`` or a model's name and digest."""
     score: float
     """0..1, comparable within one proposer."""
     reason: str
     """Why, in words with numbers and units."""
+    sources: tuple[Source, ...] = ()
+    """Everybody who proposed it, the one that it claims first; empty: nobody but the proposer."""
+    judged: Judged | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -299,6 +303,8 @@ class ReviewTask:
     """One past the last frame that the clip shows."""
     page_version: str = ""
     """Name and digest of the page that it was put on."""
+    round_number: int = 0
+    """Round in which it was put, or worded anew."""
 
 
 class Verdict(StrEnum):

@@ -1,7 +1,7 @@
 """Records to Arrow rows and back, one pair of functions a table."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from fractions import Fraction
 from typing import Any
 
@@ -20,6 +20,7 @@ from schema.arrow import (
     TableSpec,
 )
 from schema.keypoint_columns import keypoint_arrays, keypoint_columns
+from schema.proposed import Judged, Source
 from schema.records import (
     Candidate,
     FrameTimes,
@@ -228,23 +229,47 @@ def _sequence(rows: pa.Table) -> KeypointSequence:
     )
 
 
+_JUDGED = tuple(f.name for f in fields(Judged))
+
+
 def candidates_to_rows(candidates: Iterable[Candidate]) -> pa.Table:
     """Turn candidates into rows of *candidates*."""
     return table_of(CANDIDATES, (_candidate_row(c) for c in candidates))
 
 
 def _candidate_row(candidate: Candidate) -> Row:
-    row = _plain(candidate, leave_out=("span", "box_xyxy"))
-    return row | _span_row(candidate.span) | dict(zip(BOX_COLUMNS, candidate.box_xyxy, strict=True))
+    row = _plain(candidate, leave_out=("span", "box_xyxy", "sources", "judged"))
+    judged = candidate.judged
+    return (
+        row
+        | _span_row(candidate.span)
+        | dict(zip(BOX_COLUMNS, candidate.box_xyxy, strict=True))
+        | {"sources": [asdict(source) for source in candidate.sources] or None}
+        | {name: judged and getattr(judged, name) for name in _JUDGED}
+    )
 
 
 def candidates_from_rows(table: pa.Table) -> list[Candidate]:
-    """Read candidates back."""
+    """Read candidates back, those of an older version too: it had no models."""
+    return [_candidate(row) for row in conformed(CANDIDATES, table).to_pylist()]
+
+
+def _candidate(row: Row) -> Candidate:
     kept = ("candidate_id", "video_id", "track_number", "class_id", "evidence", "proposer", "score", "reason")
-    return [
-        Candidate(**{name: row[name] for name in kept}, span=_span(row), box_xyxy=_box(row))
-        for row in table.to_pylist()
-    ]
+    judged = None
+    if row["probability"] is not None:
+        judged = Judged(
+            probability=row["probability"],
+            uncertainty=row["uncertainty"],
+            embedding=tuple(row["embedding"] or ()),
+        )
+    return Candidate(
+        **{name: row[name] for name in kept},
+        span=_span(row),
+        box_xyxy=_box(row),
+        sources=tuple(Source(**source) for source in row["sources"] or ()),
+        judged=judged,
+    )
 
 
 def segments_to_rows(segments: Iterable[VerifiedSegment]) -> pa.Table:

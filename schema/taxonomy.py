@@ -29,12 +29,15 @@ EVIDENCE: dict[str, str] = {
     "hands_together": "the hands touch each other",
     "arms_folded": "each hand at the other arm",
     "hand_on_hip": "a hand at the hip",
+    "hand_at_head": "a hand at the head or the face",
+    "hand_at_body": "a hand at the neck or the trunk",
     "moving_head": "the head moves",
     "moving_shoulders": "the shoulders move",
     "moving_torso": "the upper body moves",
     "moving_arm": "an arm moves",
     "moving_hand": "fingers move",
     "moving_mouth": "the mouth moves",
+    "moving_leg": "a leg moves",
 }
 """What a proposer can measure; a class of a taxonomy names the evidence that speaks for it."""
 

@@ -1,5 +1,6 @@
 """Time: half-open spans of integer nanoseconds, and the frame times of one video file."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Self
@@ -59,3 +60,29 @@ class TimeSpan:
 def ticks_to_ns(ticks: int, time_base: Fraction) -> int:
     """Convert a count of ``time_base`` ticks to nanoseconds, rounded down, without a float on the way."""
     return ticks * time_base.numerator * NS_PER_SECOND // time_base.denominator
+
+
+def united(spans: Iterable[TimeSpan]) -> list[TimeSpan]:
+    """Return the time that the spans cover as spans that neither overlap nor touch, by time."""
+    found: list[TimeSpan] = []
+    for span in sorted(spans):
+        if found and span.start_ns <= found[-1].end_ns:
+            found[-1] = found[-1].hull(span)
+        else:
+            found.append(span)
+    return found
+
+
+def without(spans: Iterable[TimeSpan], holes: Iterable[TimeSpan]) -> list[TimeSpan]:
+    """Return the time that the spans cover and the holes do not, by time."""
+    left = united(spans)
+    for hole in united(holes):
+        pieces = [edges for span in left for edges in _cut(span, hole)]
+        left = [TimeSpan(start_ns=start, end_ns=end) for start, end in pieces if start < end]
+    return left
+
+
+def _cut(span: TimeSpan, hole: TimeSpan) -> tuple[tuple[int, int], ...]:
+    if not span.overlap_ns(hole):
+        return ((span.start_ns, span.end_ns),)
+    return (span.start_ns, hole.start_ns), (hole.end_ns, span.end_ns)

@@ -69,7 +69,13 @@ def test_between_the_frames_of_a_track_its_box_is_interpolated() -> None:
 
 @pytest.mark.parametrize("evidence", [*EVIDENCE, "something new"])
 def test_the_part_that_the_evidence_names_is_fast_when_it_moves(evidence: str) -> None:
-    moving = {"head": HEAD, "mouth": range(71, 91), "shoulders": (5, 6), "upper body": (5, 6, 11, 12)}
+    moving = {
+        "head": HEAD,
+        "mouth": range(71, 91),
+        "shoulders": (5, 6),
+        "upper body": (5, 6, 11, 12),
+        "legs": range(13, 17),
+    }
     sequence = seated()
     speed = part_speed(sequence, evidence)
     assert speed is not None

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kinematics.runs import State, find_runs, runs_of, span_of_run
+from kinematics.windows import frame_ends_ns
 
 STEP_NS = 100_000_000
 
@@ -53,7 +54,7 @@ def test_runs_are_ordered_apart_and_each_touches(states):
         assert (array[first:end] == State.TOUCHING).any()
         assert array[first] >= State.NEAR
         assert array[end - 1] >= State.NEAR
-        span = span_of_run((first, end), times)
+        span = span_of_run((first, end), times, frame_ends_ns(times))
         assert span.start_ns == times[first]
         assert span.end_ns > times[end - 1]
 

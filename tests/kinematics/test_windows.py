@@ -1,7 +1,19 @@
+import warnings
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 
-from kinematics.windows import fill_short_gaps, frame_ends_ns, seconds_of, slow_medians, window_means
+from kinematics.windows import (
+    fill_short_gaps,
+    frame_ends_ns,
+    medians_of_rows,
+    seconds_of,
+    slow_medians,
+    window_means,
+)
 
 STEP_NS = 40_000_000
 
@@ -31,6 +43,13 @@ def test_slow_medians_follow_a_change_of_size_and_ignore_a_burst_of_nonsense():
 
 def test_slow_medians_of_nothing_seen_are_unknown():
     assert np.isnan(slow_medians(np.full(5, np.nan), np.arange(5.0), block_s=1.0)).all()
+
+
+@given(arrays(np.float64, array_shapes(min_dims=2, max_dims=2), elements=st.floats(-9, 9) | st.just(np.nan)))
+def test_medians_of_rows_are_those_of_what_is_seen_in_them(values):
+    with warnings.catch_warnings(action="ignore", category=RuntimeWarning):  # numpy's, of rows that are all unseen
+        expected = np.nanmedian(values, axis=1)
+    assert np.array_equal(medians_of_rows(values), expected, equal_nan=True)
 
 
 def test_short_gaps_are_filled_and_long_ones_are_not():

@@ -1,6 +1,7 @@
 """Layouts: names meet names, sides meet sides, mirrored pictures come out right, and what goes out comes back."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,28 +11,31 @@ from hypothesis import strategies as st
 
 from schema.layouts import (
     COCO17,
-    FACE_FROM_MESH,
     IMIGUE22,
     IMIGUE22_IN_MIGA35,
+    KINECT20,
     KINECT25,
     LAYOUTS,
     MA52_28,
     MIGA35,
     MIGA35_NAMES,
     OPENPOSE137,
-    MediapipePoints,
     from_layout,
-    from_mediapipe,
     from_openpose_person,
     from_xyc,
     parts_seen_of,
+    to_layout,
+    to_openpose_person,
+    to_xyc,
+)
+from schema.mediapipe_points import (
+    FACE_FROM_MESH,
+    MediapipePoints,
+    from_mediapipe,
     place_face,
     place_hand,
     points_from_pose,
-    to_layout,
     to_mediapipe,
-    to_openpose_person,
-    to_xyc,
 )
 from schema.records import Part
 from schema.skeleton import FLIP_PERMUTATION, KEYPOINT_NAMES
@@ -255,6 +259,31 @@ def test_kinect_has_its_joints_where_its_documentation_has_them():
         "left_shoulder+right_shoulder", "left_hand_middle4", "left_hand_thumb4", "right_hand_middle4",
         "right_hand_thumb4",
     ]  # fmt: skip
+
+
+def test_the_older_kinect_has_its_joints_where_its_documentation_has_them():
+    names = names_of(KINECT20)
+    assert [names[k] for k in (4, 5, 6, 8, 9, 10, 12, 13, 14, 16, 17, 18)] == [
+        *("left_shoulder", "left_elbow", "left_wrist", "right_shoulder", "right_elbow", "right_wrist"),
+        *("left_hip", "left_knee", "left_ankle", "right_hip", "right_knee", "right_ankle"),
+    ]
+    assert names[2] == "left_shoulder+right_shoulder"
+    assert KINECT20.flip == (0, 1, 2, 3, 8, 9, 10, 11, 4, 5, 6, 7, 16, 17, 18, 19, 12, 13, 14, 15)
+
+
+def test_skeletons_of_the_older_kinect_hold_together_along_its_limbs():
+    folder = Path(__file__).parents[3] / "shared" / "media" / "skeletons" / "UTKinect" / "joints"
+    if not folder.is_dir():
+        pytest.skip("the skeletons of UTKinect are not in ../shared/media")
+    rows = np.concatenate([np.loadtxt(file) for file in sorted(folder.glob("joints_s0[12]*.txt"))])
+    joints = rows[:, 1:].reshape(-1, 20, 3)
+    lengths = np.stack([np.linalg.norm(joints[:, a] - joints[:, b], axis=-1) for a, b in KINECT20.limbs])
+    assert np.median(lengths, axis=1).max() < 0.6, "metres: no limb jumps to a joint that is not its neighbour"
+    assert lengths.std(axis=1).max() < 0.08, "metres: limbs keep their length"
+    across = joints[:, KINECT20.sources.index((12,))] - joints[:, KINECT20.sources.index((11,))]
+    ahead = np.cross(joints[:, 2] - joints[:, 0], across)
+    toes = joints[:, 15] - joints[:, 14] + joints[:, 19] - joints[:, 18]
+    assert np.mean(np.sum(ahead * toes, axis=-1) > 0) > 0.8, "left is the person's own: the toes point ahead"
 
 
 def test_openpose_has_its_points_where_its_documentation_has_them():

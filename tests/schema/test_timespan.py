@@ -1,10 +1,11 @@
 from fractions import Fraction
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schema.timespan import TimeSpan, ticks_to_ns
+from schema.timespan import TimeSpan, ticks_to_ns, united, without
 from tests.strategies import spans
 
 
@@ -58,3 +59,23 @@ def test_ticks_are_rounded_down_and_exact(ticks: int, time_base: Fraction) -> No
 
 def test_ntsc_frames_do_not_drift() -> None:
     assert ticks_to_ns(30_000, Fraction(1001, 30_000)) == 1001 * 10**9
+
+
+def instants(spans_of: list[TimeSpan]) -> set[int]:
+    return {edge + shift for span in spans_of for edge in (span.start_ns, span.end_ns) for shift in (-1, 0, 1)}
+
+
+@given(st.lists(spans(), max_size=5), st.lists(spans(), max_size=5))
+def test_what_is_left_is_covered_and_in_no_hole(covered: list[TimeSpan], holes: list[TimeSpan]) -> None:
+    left = without(covered, holes)
+    for instant in instants([*covered, *holes]):
+        wanted = any(s.contains(instant) for s in covered) and not any(s.contains(instant) for s in holes)
+        assert any(s.contains(instant) for s in left) == wanted
+
+
+@given(st.lists(spans(), max_size=6))
+def test_united_spans_are_apart_and_by_time(given_spans: list[TimeSpan]) -> None:
+    whole = united(given_spans)
+    assert all(first.end_ns < second.start_ns for first, second in pairwise(whole))
+    assert without(whole, []) == whole
+    assert without(whole, given_spans) == []

@@ -19,7 +19,7 @@ from perception.backends.mediapipe.hand_fit import Hand, HandsConfig
 from perception.backends.mediapipe.hands import FRAMES_BACK, HandFinder, HandModels
 from perception.backends.mediapipe.regions import Points
 from perception.keypoints import BoxedFrame, PersonKeypoints, unseen_person
-from schema.layouts import place_face, place_hand, points_from_pose
+from schema.mediapipe_points import place_face, place_hand, points_from_pose
 from schema.records import PART_SLICES
 
 _NOSE_AND_EYES = (0, 1, 2)
