@@ -26,6 +26,12 @@ class AnnotateConfig:
     """Length of such a window."""
     queue_size: int = 500
     """Candidates that are open on the page at a time: a shorter queue follows a new order sooner."""
+    finding: float = 0.8
+    """What a model's round asks first of two equally rare and new candidates: 0, the less certain one, which teaches
+    most; 1, the likelier gesture, which finds most; as `pressroom simulate` weighs them."""
+    round_minutes: float = 0.0
+    """Minutes of people's time that a round may take, at what an answer took in this study so far; 0: no limit. A round
+    lasts until another model proposes."""
     clip_background: Literal["picture", "black"] = "picture"
     """`picture`, or `black`: only the skeleton is shown."""
     blur_faces: bool = False
@@ -44,5 +50,9 @@ class AnnotateConfig:
         for name in ("known_share", "blind_share"):
             if not 0 <= getattr(self, name) <= 0.5:
                 raise ValueError(f"{name} must be in 0..0.5, got {getattr(self, name)}")
+        if self.round_minutes < 0 or not 0 <= self.finding <= 1:
+            raise ValueError(
+                f"round_minutes can't be negative and finding is in 0..1, got {self.round_minutes} and {self.finding}"
+            )
         if self.queue_size < 1 or self.audit_minutes < 0 or self.audit_window_seconds <= 0:
             raise ValueError("queue_size, audit_minutes and audit_window_seconds can't be negative, nor a window 0 s")

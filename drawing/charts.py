@@ -65,7 +65,7 @@ def interval_chart(
         axes.axvline(reference, color=FAINT, linewidth=0.8, linestyle=(0, (4, 3)))
     axes.set_yticks(range(len(rows)), [row.name for row in rows])
     axes.set_ylim(len(rows) - 0.4, -0.6)
-    if limits:
+    if limits and limits[0] < limits[1]:  # all figures 0, say, span nothing: the data decide
         axes.set_xlim(*limits)
     axes.set_xlabel(label)
     axes.grid(axis="x", color=LINE, linewidth=0.6)
@@ -98,7 +98,7 @@ def line_chart(
     _draw_lines(axes, lines, others)
     axes.set_xticks(range(len(positions)), positions)
     axes.set_xlim(-0.3, len(positions) - 0.7)
-    if limits:
+    if limits and limits[0] < limits[1]:
         axes.set_ylim(*limits)
     axes.set_ylabel(label)
     axes.grid(axis="y", color=LINE, linewidth=0.6)

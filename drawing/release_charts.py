@@ -2,25 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from typing import TYPE_CHECKING
+
+from drawing.chart_frames import (
+    FAINT,
+    FILL,
+    FONT_POINTS,
+    INK,
+    LINE,
+    MARKERS,
+    ROW_INCHES,
+    SERIES,
+    make_figure,
+    name_series,
+    plain_numbers,
+    png_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-WIDTH_INCHES = 9.2
-DOTS_PER_INCH = 160
-"""A page shows 920 px across; screens with finer pixels get the rest."""
-ROW_INCHES = 0.235
-FONT_POINTS = 9
-FONT = "DejaVu Sans"
-"""Travels with matplotlib: what fonts a machine has must not change a picture."""
-INK, FAINT, LINE, FILL = "#1b1f27", "#5b6472", "#d5d9e0", "#c9d3e0"
-"""For bright pages; dark ones invert the lightness. ``FILL`` is of bars that are not of one series."""
-SERIES = ("#1f5fa8", "#c2571a", "#2f7d3a")
-MARKERS = ("o", "s", "^")
-"""One a series, so that colour is not all that tells them apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ def counts_chart(rows: Sequence[Counted], *, series: Sequence[str], label: str) 
         series: Names in the order of colours and marks.
         label: Of the horizontal axis.
     """
-    figure, (axes,) = _figure(0.9 + ROW_INCHES * len(rows))
+    figure, (axes,) = make_figure(0.9 + ROW_INCHES * len(rows))
     largest = max(row.total for row in rows)
     axes.set_xscale("log")
     axes.set_xlim(0.8, largest * 1.35 + 1)
@@ -85,8 +85,8 @@ def counts_chart(rows: Sequence[Counted], *, series: Sequence[str], label: str) 
     _name_rows(axes, [row.name for row in rows])
     _whole_numbers(axes)
     axes.set_xlabel(label)
-    _legend(axes, ["all", *series])
-    return _png(figure)
+    name_series(axes, ["all", *series])
+    return png_of(figure)
 
 
 def spread_chart(rows: Sequence[Spread], *, label: str) -> bytes:
@@ -96,7 +96,7 @@ def spread_chart(rows: Sequence[Spread], *, label: str) -> bytes:
         rows: From top to bottom; at least one, with percentiles above 0.
         label: Of the horizontal axis, with the unit.
     """
-    figure, (axes,) = _figure(0.9 + 1.3 * ROW_INCHES * len(rows))
+    figure, (axes,) = make_figure(0.9 + 1.3 * ROW_INCHES * len(rows))
     axes.set_xscale("log")
     for place, row in enumerate(rows):
         low, quarter, middle, three, high = row.percentiles
@@ -112,7 +112,7 @@ def spread_chart(rows: Sequence[Spread], *, label: str) -> bytes:
     _name_rows(axes, [row.name for row in rows])
     _whole_numbers(axes)
     axes.set_xlabel(label)
-    return _png(figure)
+    return png_of(figure)
 
 
 def scatter_chart(points: Mapping[str, Sequence[tuple[float, float]]], *, labels: tuple[str, str]) -> bytes:
@@ -122,7 +122,7 @@ def scatter_chart(points: Mapping[str, Sequence[tuple[float, float]]], *, labels
         points: Positions by series, all above 0; at least one point.
         labels: Of the horizontal and the vertical axis, with the unit.
     """
-    figure, (axes,) = _figure(3.6)
+    figure, (axes,) = make_figure(3.6)
     axes.set_xscale("log")
     axes.set_yscale("log")
     for number, (name, positions) in enumerate(points.items()):
@@ -136,8 +136,8 @@ def scatter_chart(points: Mapping[str, Sequence[tuple[float, float]]], *, labels
     axes.set_xlabel(labels[0])
     axes.set_ylabel(labels[1])
     axes.grid(axis="y", color=LINE, linewidth=0.6)
-    _legend(axes, list(points))
-    return _png(figure)
+    name_series(axes, list(points))
+    return png_of(figure)
 
 
 def histograms(charts: Sequence[Histogram], *, label: str) -> bytes:
@@ -149,7 +149,7 @@ def histograms(charts: Sequence[Histogram], *, label: str) -> bytes:
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure, every = _figure(2.6, columns=len(charts))
+    figure, every = make_figure(2.6, columns=len(charts))
     for axes, chart in zip(every, charts, strict=True):
         widths = [high - low for low, high in zip(chart.edges[:-1], chart.edges[1:], strict=True)]
         axes.bar(
@@ -158,7 +158,7 @@ def histograms(charts: Sequence[Histogram], *, label: str) -> bytes:
         )  # fmt: skip
         if chart.is_log:
             axes.set_xscale("log")
-            _plain_numbers(axes.xaxis)
+            plain_numbers(axes.xaxis)
         axes.set_xlabel(chart.label)
         axes.grid(axis="x", visible=False)
         axes.grid(axis="y", color=LINE, linewidth=0.6)
@@ -166,7 +166,7 @@ def histograms(charts: Sequence[Histogram], *, label: str) -> bytes:
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         axes.yaxis.set_major_formatter("{x:,.0f}")
     every[0].set_ylabel(label)
-    return _png(figure)
+    return png_of(figure)
 
 
 def shares_chart(rows: Mapping[str, Mapping[str, float]], *, series: Sequence[str], label: str) -> bytes:
@@ -177,7 +177,7 @@ def shares_chart(rows: Mapping[str, Mapping[str, float]], *, series: Sequence[st
         series: Names in the order of colours and marks.
         label: Of the horizontal axis.
     """
-    figure, (axes,) = _figure(0.95 + 1.3 * ROW_INCHES * len(rows))
+    figure, (axes,) = make_figure(0.95 + 1.3 * ROW_INCHES * len(rows))
     for number, name in enumerate(series):
         drop = _drop(number, len(series))
         seen = [(100 * shares[name], place + drop) for place, shares in enumerate(rows.values()) if name in shares]
@@ -185,30 +185,8 @@ def shares_chart(rows: Mapping[str, Mapping[str, float]], *, series: Sequence[st
     axes.set_xlim(0, 100)
     _name_rows(axes, list(rows))
     axes.set_xlabel(label)
-    _legend(axes, list(series))
-    return _png(figure)
-
-
-def _figure(height_inches: float, *, columns: int = 1) -> "tuple[Figure, list[Axes]]":
-    """Make a figure without pyplot, which would keep it and look for a screen."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-
-    with rc_context({"font.size": FONT_POINTS, "font.family": FONT}):
-        figure = Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained", dpi=DOTS_PER_INCH)
-        every = list(figure.subplots(1, columns, squeeze=False)[0])
-    for axes in every:
-        for side in ("top", "right", "left"):
-            axes.spines[side].set_visible(False)
-        for side in ("bottom", "left"):
-            axes.spines[side].set_color(LINE)
-        axes.set_facecolor("none")
-        axes.tick_params(which="both", colors=INK, length=0, labelsize=FONT_POINTS)
-        axes.xaxis.label.set_color(FAINT)
-        axes.yaxis.label.set_color(FAINT)
-        axes.grid(axis="x", color=LINE, linewidth=0.6)
-        axes.set_axisbelow(True)
-    return figure, every
+    name_series(axes, list(series))
+    return png_of(figure)
 
 
 def _drop(number: int, count: int) -> float:
@@ -240,44 +218,6 @@ def _name_rows(axes: "Axes", names: Sequence[str]) -> None:
 
 def _whole_numbers(axes: "Axes") -> None:
     """Write 100 and not a power of ten on logarithmic axes."""
-    _plain_numbers(axes.xaxis)
+    plain_numbers(axes.xaxis)
     if axes.get_yscale() == "log":
-        _plain_numbers(axes.yaxis)
-
-
-def _plain_numbers(axis: "object") -> None:
-    from matplotlib.axis import Axis
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-    assert isinstance(axis, Axis)
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=14))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-    axis.set_minor_formatter(NullFormatter())
-
-
-def _legend(axes: "Axes", names: Sequence[str]) -> None:
-    """Tell above the chart which colour is what; one series needs no telling."""
-    if len([name for name in names if name != "all"]) < 2:
-        return
-    from matplotlib.patches import Patch
-
-    handles, labels = axes.get_legend_handles_labels()
-    if "all" in names:
-        handles, labels = [Patch(color=FILL), *handles], ["all", *labels]
-    figure = axes.get_figure()
-    assert figure is not None
-    # a legend of the axes would be laid out with room below the chart as well
-    figure.legend(
-        handles, labels, loc="outside upper left", ncols=len(labels), frameon=False, handletextpad=0.4,
-        columnspacing=1.4, fontsize=FONT_POINTS, labelcolor=INK,
-    )  # fmt: skip
-
-
-def _png(figure: "Figure") -> bytes:
-    """Return the picture without any text about who made it when."""
-    from matplotlib import rc_context
-
-    target = BytesIO()
-    with rc_context({"font.size": FONT_POINTS, "font.family": FONT}):
-        figure.savefig(target, format="png", dpi=DOTS_PER_INCH, transparent=True, metadata={"Software": None})
-    return target.getvalue()
+        plain_numbers(axes.yaxis)

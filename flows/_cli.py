@@ -16,8 +16,10 @@ from flows._cli_options import (
     TrackerOption,
     local_folder,
     opened,
+    release_folder,
     told,
 )
+from flows._cli_simulate import simulate
 
 app = typer.Typer(
     name="pressroom",
@@ -30,7 +32,7 @@ for group in GROUPS:
     app.add_typer(group)
 
 
-def _run(location: Path, *stages: str, **options: bool) -> None:
+def _run(location: Path, *stages: str, **options: bool | str) -> None:
     with told():
         from flows._report import tell_outcome
         from flows._runner import run_stages
@@ -148,8 +150,21 @@ def perceive(
 
 
 @app.command()
-def propose(study: StudyArgument) -> None:
+def propose(
+    study: StudyArgument,
+    model: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|PATH|none", help="Propose with this model from now on: a round begins; none: without one."
+        ),
+    ] = "",
+) -> None:
     """Propose candidate micro-gestures from the keypoints."""
+    if model:
+        with told():
+            from flows._rounds import choose_model, round_in_words
+
+            typer.echo(round_in_words(choose_model(opened(study), model)))
     _run(study, "propose")
 
 
@@ -174,6 +189,23 @@ def pull(study: StudyArgument) -> None:
 def publish(study: StudyArgument) -> None:
     """Build a release of what people agreed on."""
     _run(study, "publish")
+
+
+@app.command()
+def train(
+    study: StudyArgument,
+    on: Annotated[
+        Path | None,
+        typer.Option(metavar="RELEASE", parser=release_folder, help="Learn from this published release, too."),
+    ] = None,
+    init: Annotated[str, typer.Option(metavar="MODEL", help="Go on from this model: a name, or a folder.")] = "",
+    name: Annotated[str, typer.Option(help="What to call the model; seed-1, seed-2 and so on if not given.")] = "",
+) -> None:
+    """Train a seed model on everything that is verified, and measure it on people it has not seen."""
+    _run(study, "train", on=str(on.resolve()) if on else "", init=init, name=name)
+
+
+app.command()(simulate)
 
 
 @app.command("import")

@@ -5,33 +5,67 @@ from typing import Annotated
 
 import typer
 
-from flows._cli_options import HereArgument, JsonOption, ReleaseArgument, StudyArgument, opened, release_folder, told
+from flows._cli_options import (
+    HereArgument,
+    JsonOption,
+    ReleaseArgument,
+    StudyArgument,
+    local_folder,
+    opened,
+    release_folder,
+    told,
+)
 
 release_app = typer.Typer(name="release", help="Look at published releases.", no_args_is_help=True)
-models_app = typer.Typer(name="models", help="Networks of your own for keypoints.", no_args_is_help=True)
+models_app = typer.Typer(
+    name="models", help="Seed models of a study, and networks for keypoints.", no_args_is_help=True
+)
 annotators_app = typer.Typer(name="annotators", help="Those who answer on the review page.", no_args_is_help=True)
 report_app = typer.Typer(name="report", help="Write reports on the study's work.", no_args_is_help=True)
+ModelsStudyArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="STUDY", parser=local_folder, help="The study's folder; this one if none is named."),
+]
 GROUPS = (models_app, annotators_app, report_app, release_app)
 
 
 @models_app.command("list")
-def models_list(as_json: JsonOption = False) -> None:
-    """Tell which whole-body networks there are, how accurate they are, and whose weights are here."""
+def models_list(study: ModelsStudyArgument = None, as_json: JsonOption = False) -> None:
+    """List the study's seed models with what was measured of them; without STUDY the networks for keypoints too."""
     with told():
-        from flows._models import tell_models
+        from flows._model_commands import tell_models
 
-        tell_models(as_json=as_json)
+        tell_models(study, as_json=as_json)
 
 
 @models_app.command("show")
 def models_show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A config that `pressroom models list` names.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="A seed model, the path of a model's folder, or a keypoint network.")
+    ],
+    study: ModelsStudyArgument = None,
+    as_json: JsonOption = False,
+    open_card: Annotated[bool, typer.Option("--open", help="Show a seed model's card in a browser.")] = False,
 ) -> None:
-    """Tell where a network's weights come from and go, and what to write into study.toml."""
+    """Check a seed model and tell what is known of it; of a keypoint network, where its weights come from."""
     with told():
-        from flows._models import tell_model
+        from flows._model_commands import tell_model
 
-        tell_model(name)
+        tell_model(name, study, as_json=as_json, open_card=open_card)
+
+
+@models_app.command("compare")
+def models_compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="A seed model, or the path of a model's folder.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
+    study: ModelsStudyArgument = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put the figures of two seed models side by side: differences, and whether the intervals overlap."""
+    with told():
+        from flows._model_comparison import tell_comparison
+
+        tell_comparison((first, second), study, as_json=as_json)
 
 
 @models_app.command("export")
@@ -88,6 +122,15 @@ def report_annotation(study: StudyArgument, as_json: JsonOption = False) -> None
     """Write how verification goes, for the weekly meeting: agreement, people, time, what is missed."""
     with told():
         from flows._report_annotation import report_annotation as report
+
+        report(opened(study), as_json=as_json)
+
+
+@report_app.command("rounds")
+def report_rounds(study: StudyArgument, as_json: JsonOption = False) -> None:
+    """Write what each round bought: precision, people's time and recall against the round before."""
+    with told():
+        from flows._report_rounds import report_rounds as report
 
         report(opened(study), as_json=as_json)
 

@@ -6,8 +6,9 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 from annotation.answers.adjudicate import AdjudicateConfig
 from annotation.config import AnnotateConfig
@@ -19,6 +20,7 @@ from collectors.manners import HostConfig, MannersConfig
 from collectors.sources import SourceConfig
 from flows._schedules import SchedulesConfig
 from media.proxies import ProxyConfig
+from models.config import TrainConfig
 from perception.keypoints import KeypointsConfig
 from perception.players import PlayersConfig
 from perception.quality import QualityConfig
@@ -29,6 +31,9 @@ from proposals.config import ProposalsConfig
 from releases.config import ReleaseConfig
 from schema.errors import ConfigError
 from schema.taxonomy import load_taxonomy
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 STUDY_FILE = "study.toml"
 _NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -122,6 +127,7 @@ class StudyConfig:
     server: ReviewServerConfig = field(default_factory=ReviewServerConfig)
     adjudicate: AdjudicateConfig = field(default_factory=AdjudicateConfig)
     release: ReleaseConfig = field(default_factory=ReleaseConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
     schedules: SchedulesConfig = field(default_factory=SchedulesConfig)
 
 
@@ -175,12 +181,14 @@ def _unknown_keys(document: Mapping[str, Any], section: type, prefix: str) -> It
 
 
 def _checked(settings: Mapping[str, Any], section: type[Section], prefix: str) -> Section:
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
     # Only pydantic's rules for JSON take a list for a tuple and a table for a dataclass, yet "2" for no number.
     document = json.dumps(settings, default=str)
+    dataclass_type: type = section  # mypy holds type[Section] to be unhashable
+    rules: TypeAdapter[Section] = _rules(dataclass_type)
     try:
-        return TypeAdapter(section).validate_json(document, strict=True)
+        return rules.validate_json(document, strict=True)
     except ValidationError as error:
         first = error.errors()[0]
         where = prefix + "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in first["loc"]).lstrip(".")
@@ -188,6 +196,14 @@ def _checked(settings: Mapping[str, Any], section: type[Section], prefix: str) -
             raise ConfigError(f"{where}: {first['ctx']['error']}") from error
         given = "" if first["type"] == "missing" else f", got {first['input']!r}"
         raise ConfigError(f"{where}: {first['msg'][0].lower()}{first['msg'][1:]}{given}") from error
+
+
+@cache
+def _rules(section: type) -> "TypeAdapter[Any]":
+    """Work out pydantic's rules for a section, once: for all sections that takes longer than reading a study file."""
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(section)
 
 
 def setting_lines(section: type) -> Iterator[str]:

@@ -27,6 +27,7 @@ NEEDED = (
 )  # fmt: skip
 OPTIONAL = {
     "torch": "uv sync --extra train",
+    "safetensors": "uv sync --extra train",
     "ultralytics-opencv-headless": "uv sync --extra track (AGPL-3.0)",
     "mmpose": "uv sync --extra pose",
 }
@@ -63,7 +64,7 @@ def examine(study: Path | None, *, clock: Clock | None = None) -> list[Finding]:
     where the study file itself is wrong.
     """
     clock = clock or SystemClock()
-    findings = [*_packages(), *_programs()]
+    findings = [*_packages(), _training(), *_programs()]
     if find_spec("yt_dlp"):
         findings += _downloader(clock.now_ns())
     if find_spec("av"):
@@ -86,6 +87,18 @@ def _package(name: str, *, remedy: str) -> Finding:
         return Finding(what=name, good=True, detail=version(name))
     except PackageNotFoundError:
         return Finding(what=name, good=False, detail="not installed", remedy=remedy)
+
+
+def _training() -> Finding:
+    """Tell whether seed models can be trained and run here."""
+    from flows._train import require_training
+
+    what = "training of seed models"
+    try:
+        require_training()
+    except MissingPartError as error:
+        return Finding(what=what, good=True, optional=True, detail=str(error), remedy="uv sync --extra train")
+    return Finding(what=what, good=True, optional=True, detail=f"possible, torch {version('torch')}")
 
 
 def _programs() -> Iterator[Finding]:

@@ -51,6 +51,8 @@ class Erased:
     server_rows: int = 0
     """Rows of Prefect's database, and what else the review server's held."""
     log_lines: int = 0
+    models: list[str] = field(default_factory=list)
+    """Seed models that had learned from the videos."""
     stays: list[str] = field(default_factory=list)
     """What could not be erased from here, in words."""
 

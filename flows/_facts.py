@@ -14,11 +14,16 @@ from flows._forecast import disk_forecast
 from flows._identity import declared_people
 from flows._inventory import take_inventory
 from flows._leases import lease_holders
+from flows._minutes import minutes_left, price_of
 from flows._plan import disposed_videos, poorer_videos, study_videos, to_perceive, to_propose
 from flows._publication import published_release, study_releases
 from flows._retention import cannot_be_redone
+from flows._rounds import current_round
+from flows._seed_models import model_facts
+from flows._standing import read_standing
 from flows._study import Study
 from flows._withdrawals import opted_out_videos, withdrawn_videos
+from schema.answer_rows import annotations_from_rows
 from schema.arrow import ANNOTATIONS, RUNS, TASKS
 from schema.questions import QuestionKind
 from schema.records import VideoRecord
@@ -26,8 +31,6 @@ from schema.timespan import NS_PER_SECOND
 
 FRAMES_PER_SECOND_UNMEASURED = 8.0
 """Assumed until the study has perceived something: all of perception with the embedded back ends on 2 cores."""
-SECONDS_PER_ANSWER = 8.0
-"""Assumed until people have answered: the clip once, and a key."""
 
 
 def plan_facts(study: Study) -> dict[str, Any]:
@@ -38,7 +41,7 @@ def plan_facts(study: Study) -> dict[str, Any]:
     frames = sum(v.frame_count for v in waiting)
     inventory = take_inventory(study, videos)
     new_tasks = inventory.candidates_to_push
-    answers = new_tasks * study.config.annotate.first_answers
+    price = price_of(annotations_from_rows(study.store.read(ANNOTATIONS)), study.config.annotate)
     return {
         **_collection_facts(campaign),
         "back_ends": study.told_back_ends,
@@ -52,7 +55,8 @@ def plan_facts(study: Study) -> dict[str, Any]:
         "videos_to_propose": len(to_propose(study, videos)),
         "candidates_to_push": new_tasks,
         "candidates_on_hold": inventory.candidates_on_hold,
-        "annotator_minutes": round(answers * _seconds_per_answer(study) / 60, 1),
+        "annotator_minutes": round(new_tasks * price.of_candidate(study.config.annotate) / 60, 1),
+        **_round_facts(study),
         "release_to_build": study.store.read(ANNOTATIONS).num_rows > 0 and published_release(study) is None,
         **disk_forecast(study, due=due, videos=videos, waiting=waiting),
     }
@@ -81,6 +85,7 @@ def status_facts(study: Study) -> dict[str, Any]:
         "frames": held.rows["frames"],
         "keypoint_rows": held.rows["keypoints"],
         "candidates": held.rows["candidates"],
+        **_round_facts(study),
         "tasks": sum(questions.values()),
         "questions": dict(sorted(questions.items())),
         "answers": answers.num_rows,
@@ -96,6 +101,7 @@ def status_facts(study: Study) -> dict[str, Any]:
         },
         "at_work": lease_holders(study.layout),
         "releases": [folder.name for folder in study_releases(study)],
+        "models": model_facts(study),
         "seconds": {stage: round(spent, 1) for stage, spent in _seconds_by_stage(study).items()},
         "gigabytes": round(_disk_bytes(study.layout.root) / 1e9, 3),
         **disk_forecast(study, due=due, videos=videos, waiting=waiting),
@@ -145,10 +151,12 @@ def _frames_per_second(study: Study, videos: Sequence[VideoRecord]) -> float:
     return sum(count for count, _ in measured) / seconds if seconds else FRAMES_PER_SECOND_UNMEASURED
 
 
-def _seconds_per_answer(study: Study) -> float:
-    rows = study.store.read(ANNOTATIONS).select(["lead_time_ns", "scripted"]).to_pylist()
-    times = [r["lead_time_ns"] / NS_PER_SECOND for r in rows if not r["scripted"] and r["lead_time_ns"]]
-    return sum(times) / len(times) if times else SECONDS_PER_ANSWER
+def _round_facts(study: Study) -> dict[str, Any]:
+    """Tell the round, its model, and the minutes of people's time that it may still spend on new candidates."""
+    current = current_round(study)
+    left = minutes_left(study, read_standing(study)) if study.config.annotate.round_minutes else None
+    minutes = {} if left is None else {"round_minutes_left": round(left, 1)}
+    return {"round": current.round_number, "model": current.model or None, **minutes}
 
 
 def _seconds_by_stage(study: Study) -> dict[str, float]:

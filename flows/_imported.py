@@ -1,7 +1,7 @@
 """Imported data sets as a release takes them: the rows of each one's newest import."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -67,7 +67,7 @@ def imported_inputs(study: Study) -> ImportedInputs | None:
     return ImportedInputs(
         segments=table_of(IMPORTED_SEGMENTS, _attached(study, digests)),
         videos=videos,
-        keypoints_of=lambda video_id: _keypoints(study, video_id, digests[video_id]),
+        keypoints_of=lambda video_id: imported_keypoints(study, video_id, digests[video_id]),
         licences={origin: row["licence"] for origin, row in imports.items()},
     )
 
@@ -90,7 +90,13 @@ def _attached(study: Study, imported: dict[str, str | None]) -> Iterator[Row]:
             continue
 
 
-def _keypoints(study: Study, video_id: str, digest: str | None) -> pa.Table:
+def imported_keypoints(
+    study: Study, video_id: str, digest: str | None, *, columns: Sequence[str] | None = None
+) -> pa.Table:
+    """Read the keypoints of an imported recording, or some of their columns; none where it came without any.
+
+    Raises ``DamagedTableError`` where their part is not there.
+    """
     if digest is None:
         return IMPORTED_KEYPOINTS.schema.empty_table()
     if not study.store.has_part(IMPORTED_KEYPOINTS, video_id, digest):
@@ -98,7 +104,7 @@ def _keypoints(study: Study, video_id: str, digest: str | None) -> pa.Table:
             f"{IMPORTED_KEYPOINTS.name}: the part of {video_id} is not there; `pressroom import` of the same files "
             "makes it again"
         )
-    return study.store.read_part(IMPORTED_KEYPOINTS, video_id, digest)
+    return study.store.read_part(IMPORTED_KEYPOINTS, video_id, digest, columns=columns)
 
 
 def imported_digest(study: Study) -> str:

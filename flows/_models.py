@@ -1,8 +1,8 @@
 """Tell which whole-body networks can be used and where their weights go, and export them to ONNX."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -34,22 +34,22 @@ class ModelRow:
     """Whether that file lies in the weights folder."""
 
 
-def tell_models(*, as_json: bool) -> None:
-    """Print every whole-body network that the installed mmpose describes, and which weights are here."""
+def networks_document() -> dict[str, Any]:
+    """List for machines every whole-body network that the installed mmpose describes, and which weights are here."""
+    rows = [asdict(_row(model)) for model in known_models()]
+    return {"weights_folder": str(weights_folder()), "models": rows, "onnx": _exported()}
+
+
+def tell_networks() -> None:
+    """Print the same as a table."""
     rows = [_row(model) for model in known_models()]
-    folder = weights_folder()
-    exported = sorted(path.name for path in folder.glob("*.onnx")) if folder.is_dir() else []
-    if as_json:
-        document = {"weights_folder": str(folder), "models": [asdict(row) for row in rows], "onnx": exported}
-        typer.echo(json.dumps(document, indent=1))
-        return
     width = max(len(row.name) for row in rows)
     typer.echo(f"{'config':<{width}}  whole   hand  weights")
     for row in rows:
         weights = ("here" if row.is_here else "not here") if row.checkpoint else "none published by mmpose"
         typer.echo(f"{row.name:<{width}}  {_precision(row.whole_ap)}  {_precision(row.hand_ap)}  {weights}")
-    typer.echo(f"\nAP on COCO-WholeBody as mmpose publishes it, with flip test. Weights folder: {folder}")
-    typer.echo(f"Exported to ONNX there: {', '.join(exported) or 'none'}")
+    typer.echo(f"\nAP on COCO-WholeBody as mmpose publishes it, with flip test. Weights folder: {weights_folder()}")
+    typer.echo(f"Exported to ONNX there: {', '.join(_exported()) or 'none'}")
     typer.echo("`pressroom models show NAME` tells where a network's weights come from.")
 
 
@@ -103,6 +103,11 @@ def export_model(name: str, *, checkpoint: str, output: Path | None) -> None:
     model = target.name if target.parent == weights_folder() else str(target.resolve())
     typer.echo(f"{exported.path}  {exported.bytes_written / 1e6:.1f} MB")
     typer.echo(f'\n[back_ends]\nkeypoints = "onnx"\n\n[back_ends.keypoints_settings]\nmodel = "{model}"')
+
+
+def _exported() -> list[str]:
+    folder = weights_folder()
+    return sorted(path.name for path in folder.glob("*.onnx")) if folder.is_dir() else []
 
 
 def _row(model: KnownModel) -> ModelRow:

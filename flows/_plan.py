@@ -99,13 +99,16 @@ def to_propose(study: Study, videos: Iterable[VideoRecord]) -> list[VideoRecord]
     ]
 
 
-def current_candidates(study: Study, videos: Iterable[VideoRecord]) -> list[tuple[VideoRecord, Candidate]]:
-    """List today's candidates with their videos."""
+def current_candidates(
+    study: Study, videos: Iterable[VideoRecord], *, features: bool = False
+) -> list[tuple[VideoRecord, Candidate]]:
+    """List today's candidates with their videos; a model's features of them, which are long, only on demand."""
     found: list[tuple[VideoRecord, Candidate]] = []
+    columns = [name for name in CANDIDATES.schema.names if features or name != "embedding"]
     for video in videos:
         part = video_parts(study, video)[CANDIDATES.name]
         if is_current(study, part):
-            rows = study.store.read_part(part.spec, part.key, part.digest)
+            rows = study.store.read_part(part.spec, part.key, part.digest, columns=columns)
             found += [(video, candidate) for candidate in candidates_from_rows(rows)]
     return found
 

@@ -9,19 +9,24 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol, TextIO
 
+from schema.privacy import ID_HEX_DIGITS
+
 LINE_EVERY_S = 10.0
-UNITS: dict[str, str] = {"import": "recordings"}
+UNITS: dict[str, str] = {"import": "recordings", "train": "steps", "simulate": "seconds of work"}
 """What a stage counts, where that is not frames."""
+
+ID_LENGTH = 1 + ID_HEX_DIGITS
+"""Keys of this length are ids, of which the first digits suffice to tell them apart."""
 
 
 class Progress(Protocol):
     """Takes what the stages report."""
 
-    def __call__(self, stage: str, key: str, done: int, total: int) -> None:
-        """Take note of ``done`` of ``total`` frames (``UNITS``) of one video in one stage."""
+    def __call__(self, stage: str, key: str, done: int, total: int, note: str = "") -> None:
+        """Take note of ``done`` of ``total`` frames (``UNITS``) of one video in one stage; ``note`` is shown beside."""
 
 
-def _silent(stage: str, key: str, done: int, total: int) -> None:
+def _silent(stage: str, key: str, done: int, total: int, note: str = "") -> None:
     """Show nothing."""
 
 
@@ -74,14 +79,16 @@ def _bars(stream: TextIO) -> Iterator[Progress]:
         rich.MofNCompleteColumn(),
         FrameRate(),
         rich.TimeRemainingColumn(elapsed_when_finished=True),
+        rich.TextColumn("{task.fields[note]}"),
     )
     with rich.Progress(*columns, console=Console(file=stream), transient=True) as bars:
         known: dict[tuple[str, str], rich.TaskID] = {}
 
-        def show(stage: str, key: str, done: int, total: int) -> None:
+        def show(stage: str, key: str, done: int, total: int, note: str = "") -> None:
             if (stage, key) not in known:
-                known[stage, key] = bars.add_task(f"{stage:<10} {key[:9]}", total=total, completed=done)
-            bars.update(known[stage, key], completed=done, total=total, visible=done < total)
+                name = f"{stage:<10} {key[:9] if len(key) == ID_LENGTH else key}"
+                known[stage, key] = bars.add_task(name, total=total, completed=done, note=note)
+            bars.update(known[stage, key], completed=done, total=total, visible=done < total, note=note)
 
         yield show
 
@@ -105,7 +112,7 @@ class _Lines:
         self.stream = stream
         self.last: dict[tuple[str, str], _Shown] = {}
 
-    def __call__(self, stage: str, key: str, done: int, total: int) -> None:
+    def __call__(self, stage: str, key: str, done: int, total: int, note: str = "") -> None:
         now = time.monotonic()
         last = self.last.get((stage, key))
         if last is not None and now - last.at_s < LINE_EVERY_S:
@@ -113,7 +120,7 @@ class _Lines:
         self.last[stage, key] = _Shown(at_s=now, done=done)
         unit = UNITS.get(stage, "frames")
         pace = pace_text(done - last.done, now - last.at_s, left=total - done, unit=unit) if last is not None else ""
-        self.stream.write(f"{stage}: {key}: {done} of {total} {unit}{pace}\n")
+        self.stream.write(f"{stage}: {key}: {done} of {total} {unit}{pace}{f', {note}' if note else ''}\n")
         self.stream.flush()
 
 

@@ -19,10 +19,11 @@ from flows._player_review import push_questions
 from flows._questions import QuestionPlan, Waiting, ask_again, plan_questions
 from flows._queue import deleted_tasks, update_queue
 from flows._review import TITLES, ensure_study_project, page_of, review_client
+from flows._rounds import current_round
 from flows._standing import Standing, read_standing
 from flows._study import Study
 from schema.answer_rows import known_answers_to_rows, tasks_to_rows
-from schema.arrow import KNOWN_ANSWERS, TASKS
+from schema.arrow import KNOWN_ANSWERS, RUNS, TASKS
 from schema.questions import QuestionKind
 from schema.records import Anchor, Candidate, ReviewTask, VideoId
 from schema.tables import STUDY_KEY
@@ -44,7 +45,7 @@ def push(study: Study, *, recreate: bool = False) -> Outcome:
     with waited_lease(study.layout, "push", STUDY_KEY):
         standing = read_standing(study)
         plan, asking, changed = plan_questions(study, standing), to_ask(study), changed_questions(study, standing)
-        if len(plan) or asking or changed or recreate:
+        if len(plan) or asking or changed or recreate or is_order_old(study, standing):
             with review_client(study) as (server, client):
                 pusher = _Pusher(study, server, client)
                 outcome.rows += push_questions(study, asking, server=server, client=client)
@@ -62,11 +63,24 @@ def count_waiting(study: Study, *, recreate: bool = False) -> int:
     """Count what a push would do, without the review server, which alone knows what was deleted on it."""
     standing = read_standing(study)
     waiting = len(plan_questions(study, standing)) + len(to_ask(study)) + len(changed_questions(study, standing))
-    return waiting + recreate
+    return waiting + recreate + is_order_old(study, standing)
+
+
+def is_order_old(study: Study, standing: Standing) -> bool:
+    """Tell whether the open questions still stand in the order of an earlier round: no push was done in this one."""
+    begun_ns = current_round(study).begun_ns
+    if not begun_ns or not any(plan.is_open for plan in standing.overlaps.values()):
+        return False
+    rows = study.store.read(RUNS).select(["stage", "outcome", "started_ns"]).to_pylist()
+    return not any(r["stage"] == "push" and r["outcome"] == "done" and r["started_ns"] > begun_ns for r in rows)
 
 
 def changed_questions(study: Study, standing: Standing) -> list[tuple[ReviewTask, Waiting]]:
-    """List the unanswered verdicts whose candidate has other edges, or another class or reason, than were asked."""
+    """List the unanswered verdicts that today's candidates word otherwise: by edges, class, proposer, score or reason.
+
+    Questions that nobody proposes any more stay as they are, at the end of the queue: they were asked in earnest once,
+    and their answers tell what the new proposals miss.
+    """
     answered = {answer.candidate_id for answer in standing.annotations}
     today = {
         candidate.candidate_id: (video, candidate)
@@ -82,8 +96,9 @@ def changed_questions(study: Study, standing: Standing) -> list[tuple[ReviewTask
 
 
 def _differs(task: ReviewTask, candidate: Candidate) -> bool:
-    asked = (task.anchor.span, task.class_id, task.evidence, task.reason)
-    return asked != (candidate.span, candidate.class_id, candidate.evidence, candidate.reason)
+    asked = (task.anchor.span, task.class_id, task.evidence, task.reason, task.proposer, task.score)
+    today = (candidate.span, candidate.class_id, candidate.evidence, candidate.reason)
+    return asked != (*today, candidate.proposer, candidate.score)
 
 
 def _notes(plan: QuestionPlan, *, asking: int) -> list[str]:
@@ -222,4 +237,5 @@ def review_task(
         about=waiting.about,
         clip_first_frame=clip.first_frame,
         clip_end_frame=clip.end_frame,
+        round_number=current_round(study).round_number,
     )

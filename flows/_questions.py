@@ -4,21 +4,25 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from annotation.answers.adjudicate import attach
 from annotation.answers.consensus import Settled as Answered
+from annotation.answers.consensus import Settlement
 from annotation.answers.opinions import NO_GESTURE
 from annotation.asking.blind import blind_question_id, is_blind
 from annotation.asking.known import FEWEST_ANSWERS, LEAST_POSTERIOR, KnownItem, Settled, make_known_items
 from annotation.asking.known_mix import equal_annotators, known_needed, mix
 from annotation.asking.overlap import Step
 from flows._identity import declared_people
+from flows._minutes import affordable
 from flows._plan import current_candidates, disposed_videos, is_current, study_videos, to_push
 from flows._stages import video_parts
 from flows._standing import Standing
 from flows._study import Study
 from flows._videos import kept_tracks_of
 from proposals.audit import audit_cells, draw_windows
-from proposals.select import select_next
+from proposals.select import Vector, select_next, worth_of_asking
 from schema.arrow import PLAYERS, TRACKS
 from schema.errors import ItemError
 from schema.privacy import keyed_fraction, make_question_id
@@ -107,16 +111,19 @@ class _Planner:
         """Return the candidates to ask, the most useful first, as many as the open queue still takes."""
         waiting = to_push(self._study)
         open_ids = {plan.question_id for plan in self._standing.overlaps.values() if plan.step is Step.ASK_AGAIN}
-        budget = self._config.queue_size - len(open_ids)
+        room = self._config.queue_size - len(open_ids)
+        allowed = affordable(self._study, self._standing)
+        budget = room if allowed is None else min(room, allowed)
         if budget <= 0 or not waiting:
             return []
-        candidates: dict[str, Candidate] = {
-            c.candidate_id: c for _, c in current_candidates(self._study, self._videos.values())
-        }
+        today = current_candidates(self._study, self._videos.values(), features=True)
+        candidates: dict[str, Candidate] = {candidate.candidate_id: candidate for _, candidate in today}
         selected = select_next(
             (candidate for _, candidate in waiting),
             open_candidates=[candidates[i] for i in sorted(open_ids) if i in candidates],
-            answered=self._settled_classes(),
+            answered=settled_classes(self._standing.settlement),
+            features=features_of(candidates.values()),
+            uncertainty=worth_of(candidates.values(), finding=self._config.finding),
             subject_of={VideoId(v): person for v, person in declared_people(self._study).items()},
             budget=budget,
         )
@@ -125,10 +132,6 @@ class _Planner:
             Waiting(kind=QuestionKind.VERDICT, video=videos[one.candidate.candidate_id], shown=one.candidate)
             for one in selected
         ]
-
-    def _settled_classes(self) -> Counter[str | None]:
-        settled = self._standing.settlement.items.values()
-        return Counter(one.class_id for one in settled if one.outcome not in ("", NO_GESTURE))
 
     def calibration(self, ordered: Sequence[Waiting]) -> list[Waiting]:
         """Put the first candidates to an expert, where there is one: nothing else is known at the start of a study.
@@ -311,6 +314,27 @@ class _Planner:
     def _has_people(self, video: VideoRecord) -> bool:
         parts = video_parts(self._study, video)
         return all(is_current(self._study, parts[spec.name]) for spec in (TRACKS, PLAYERS))
+
+
+def settled_classes(settlement: Settlement) -> Counter[str | None]:
+    """Count the gestures that people agreed on, by class."""
+    return Counter(one.class_id for one in settlement.items.values() if one.outcome not in ("", NO_GESTURE))
+
+
+def features_of(candidates: Iterable[Candidate]) -> dict[str, Vector]:
+    """Return the round's model's features of candidates, by id; none where no model was asked."""
+    judged = ((one.candidate_id, one.judged) for one in candidates)
+    return {name: np.array(view.embedding, dtype=np.float32) for name, view in judged if view and view.embedding}
+
+
+def worth_of(candidates: Iterable[Candidate], *, finding: float) -> dict[str, float]:
+    """Return what asking is worth by the round's model, by the candidate's id; none where no model was asked."""
+    judged = ((one.candidate_id, one.judged) for one in candidates)
+    return {
+        name: worth_of_asking(view.probability, uncertainty=view.uncertainty, finding=finding)
+        for name, view in judged
+        if view
+    }
 
 
 def candidate_of(task: ReviewTask, *, track_number: int) -> Candidate:

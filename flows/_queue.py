@@ -9,7 +9,8 @@ from annotation.asking.overlap import Step
 from annotation.studio.queue import Opening, TaskState
 from annotation.studio.server import LabelStudioClient
 from annotation.studio.service import ReviewServer
-from flows._questions import candidate_of
+from flows._plan import current_candidates, study_videos
+from flows._questions import candidate_of, features_of, settled_classes, worth_of
 from flows._standing import Standing, newest_tasks
 from flows._study import Study
 from proposals.select import select_next
@@ -31,6 +32,7 @@ def update_queue(
     by_project: defaultdict[int, list[ReviewTask]] = defaultdict(list)
     for task in tasks.values():
         by_project[task.project_number].append(task)
+    today = _today(study) if reorder else {}
     missing = 0
     for project, asked in sorted(by_project.items()):
         missing += len(client.missing_tasks(project, {task.task_number for task in asked}))
@@ -42,7 +44,8 @@ def update_queue(
         if not reorder:
             continue
         open_now = [tasks[n] for n, state in states.items() if n in tasks and wanted.get(n, _as_is(state)).open]
-        client.set_scores(project, _scores(open_now, standing.settlement))
+        finding = study.config.annotate.finding
+        client.set_scores(project, _scores(open_now, standing.settlement, today=today, finding=finding))
     return _notes(standing, missing)
 
 
@@ -106,18 +109,34 @@ def _passed(study: Study, standing: Standing, hidden: Sequence[ReviewTask]) -> l
     return to_close(sorted(passed, key=lambda t: t.task_number), before_trust=study.config.annotate.known_before_trust)
 
 
-def _scores(open_now: Sequence[ReviewTask], settlement: Settlement) -> dict[int, float]:
+def _today(study: Study) -> dict[str, Candidate]:
+    found = current_candidates(study, study_videos(study), features=True)
+    return {candidate.candidate_id: candidate for _, candidate in found}
+
+
+def _scores(
+    open_now: Sequence[ReviewTask], settlement: Settlement, *, today: Mapping[str, Candidate], finding: float
+) -> dict[int, float]:
     """Give the open questions their place: the greatest score comes first in the view "Next first".
 
-    Hidden items are spread evenly over the others, in the order in which they were put.
+    Questions that nobody proposes any more come last, in the same order among themselves. Hidden items are spread
+    evenly over the others, in the order in which they were put.
     """
     verdicts = [task for task in open_now if task.kind is QuestionKind.VERDICT]
     hidden = sorted(task.task_number for task in open_now if task.kind is QuestionKind.KNOWN)
     numbers: dict[str, int] = {task.candidate_id: task.task_number for task in verdicts}
+    proposed = [today[name] for name in numbers if name in today]
     items = settlement.items
-    doubts: dict[str, float] = {i: 1 - items[i].posterior for i in numbers if i in items}
+    doubts = worth_of(proposed, finding=finding) | {i: 1 - items[i].posterior for i in numbers if i in items}
     candidates: list[Candidate] = [candidate_of(task, track_number=0) for task in verdicts]
-    ordered = select_next(candidates, uncertainty=doubts, budget=len(candidates))
+    chosen = select_next(
+        candidates,
+        answered=settled_classes(settlement),
+        features=features_of(proposed),
+        uncertainty=doubts,
+        budget=len(candidates),
+    )
+    ordered = sorted(chosen, key=lambda one: one.candidate.candidate_id not in today)
     places = {numbers[one.candidate.candidate_id]: (n + 0.5) / len(ordered) for n, one in enumerate(ordered)}
     places |= {number: (n + 0.5) / len(hidden) for n, number in enumerate(hidden)}
     return {number: round(1 - place, 4) for number, place in places.items()}

@@ -85,7 +85,7 @@ def release_inputs(study: Study, earlier: list[Path], *, words: Rewriter | None 
         segments=study.store.read_part(part.spec, part.key, part.digest),
         annotations=_released_answers(study),
         videos=videos_to_rows(videos),
-        subject_of=_subject_of(study, videos),
+        subject_of=subject_of_tracks(study, videos),
         match_outcomes=match_outcomes(study),
         keypoints_of=lambda video_id: read_video_part(study, by_id[VideoId(video_id)], KEYPOINTS),
         taxonomy=study.taxonomy,
@@ -123,7 +123,7 @@ def _declared_subjects(study: Study) -> dict[str, str]:
     return {video_id: make_subject_id(study.key, person) for video_id, person in declared_people(study).items()}
 
 
-def _subject_of(study: Study, videos: list[VideoRecord]) -> dict[tuple[str, int], str | None]:
+def subject_of_tracks(study: Study, videos: list[VideoRecord]) -> dict[tuple[str, int], str | None]:
     """Give the declared person's subject id to the player's tracks, and none to anybody else's.
 
     The roles are those of perception: also where the study keeps everyone.

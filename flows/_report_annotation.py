@@ -113,11 +113,7 @@ def _for_owner_alone(path: str, flags: int) -> int:
 
 def _recall(study: Study, standing: Standing) -> list[RecallEstimate]:
     """Estimate recall from the audit windows that people answered; empty where there are none."""
-    told = (a for a in standing_answers(standing.annotations) if a.kind is QuestionKind.AUDIT)
-    searched: Counter[str] = Counter(answer.candidate_id for answer in told if answer.verdict is not Verdict.UNSURE)
-    # a window that one of two people has searched would count as one in which less happens
-    needed = study.config.annotate.first_answers
-    windows = [w for w in audit_windows(standing.of_kind(QuestionKind.AUDIT)) if searched[w.window_id] >= needed]
+    windows = searched_windows(study, standing)
     if not windows:
         return []
     people = declared_people(study)
@@ -129,6 +125,15 @@ def _recall(study: Study, standing: Standing) -> list[RecallEstimate]:
         groups=(*study.taxonomy.groups, UNCLASSIFIED),
         person_of=lambda video_id: people.get(video_id, video_id),
     )
+
+
+def searched_windows(study: Study, standing: Standing) -> list[AuditWindow]:
+    """Return the audit windows that enough people searched."""
+    told = (a for a in standing_answers(standing.annotations) if a.kind is QuestionKind.AUDIT)
+    searched: Counter[str] = Counter(answer.candidate_id for answer in told if answer.verdict is not Verdict.UNSURE)
+    # a window that one of two people has searched would count as one in which less happens
+    needed = study.config.annotate.first_answers
+    return [w for w in audit_windows(standing.of_kind(QuestionKind.AUDIT)) if searched[w.window_id] >= needed]
 
 
 def audit_windows(tasks: Sequence[ReviewTask]) -> list[AuditWindow]:

@@ -19,6 +19,7 @@ from flows._publication import lacks_words, published_release
 from flows._push import count_waiting
 from flows._retention import cannot_be_redone
 from flows._study import Study
+from flows._train import to_train
 from flows._withdraw import finish_begun
 from releases.build import check_unaltered
 from schema.errors import PipelineError
@@ -76,10 +77,11 @@ STAGES: dict[str, Stage] = {
     # only the review server knows whether people answered
     "pull": Stage(flow="flows.annotate:pull_flow", waiting=lambda study, _: 1),
     "publish": Stage(flow="flows.publish:publish_flow", waiting=lambda study, _: _to_publish(study)),
+    "train": Stage(flow="flows.train:train_flow", waiting=to_train, options=frozenset({"on", "init", "name"})),
 }
 
 
-def run_stage(study: Study, name: str, **options: bool) -> Outcome:
+def run_stage(study: Study, name: str, /, **options: bool | str) -> Outcome:
     """Run one stage to its end; nothing to do means done at once, without Prefect."""
     stage = STAGES[name]
     outcome = Outcome(stage=name)
@@ -111,7 +113,7 @@ def _joined(prepared: Outcome, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def _called(flow: Callable[..., Outcome], study: Study, name: str, **options: bool) -> Outcome:
+def _called(flow: Callable[..., Outcome], study: Study, name: str, /, **options: bool | str) -> Outcome:
     """Call a flow; an unforeseen error fails the stage, and its traceback is kept in the run ledger."""
     started_ns = time.time_ns()
     try:
@@ -125,7 +127,7 @@ def _called(flow: Callable[..., Outcome], study: Study, name: str, **options: bo
         return Outcome(stage=name, failures=[told])
 
 
-def run_stages(study: Study, names: tuple[str, ...], **options: bool) -> Iterator[Outcome]:
+def run_stages(study: Study, names: tuple[str, ...], /, **options: bool | str) -> Iterator[Outcome]:
     """Run stages one after the other; the options are for the only one."""
     for name in names:
         yield run_stage(study, name, **options)

@@ -15,6 +15,7 @@ FLOWS = {
     "push": "flows.annotate:push_flow",
     "pull": "flows.annotate:pull_flow",
     "publish": "flows.publish:publish_flow",
+    "train": "flows.train:train_flow",
     "recheck": "flows.collect:recheck_flow",
 }
 """``module:function`` of each flow that can be scheduled; ``prefect.yaml`` lists the same."""
@@ -38,6 +39,8 @@ class SchedulesConfig:
     """Fetch the answers that people gave; nothing is asked before something was put on the page."""
     publish: str = ""
     """Build a release of what people agreed on, such as "0 6 * * MON"."""
+    train: str = ""
+    """Train a seed model on what is known by then, such as "0 2 * * SAT"; nothing new, nothing is trained."""
     recheck: str = "41 4 * * SUN"
     """Ask whether each collected video is still public."""
     timezone: str = "UTC"

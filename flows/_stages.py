@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from flows._player_answers import player_answers
 from flows._roster import expected_players
+from flows._rounds import current_round
 from flows._study import Study
 from schema.answer_rows import annotators_from_rows
 from schema.arrow import (
@@ -27,6 +28,7 @@ from schema.arrow import (
     PLAYERS,
     PROXIES,
     QUALITY,
+    ROUNDS,
     SEGMENTS,
     SHOTS,
     SMOOTHED,
@@ -54,8 +56,8 @@ STAGE_VERSIONS = {
     "keypoints": 3,
     "visibility": 1,
     "smoothed": 1,
-    "proxies": 1,
-    "candidates": 2,
+    "proxies": 2,
+    "candidates": 3,
     "identities": 1,
     "fingerprints": 1,
     "duplicates": 1,
@@ -117,7 +119,8 @@ def _settings(section: "DataclassInstance") -> Document:
 def video_parts(study: Study, video: VideoRecord) -> dict[str, Part]:
     """Return the parts of one video by table name, in the order of the stages."""
     answered = study.store.recorded_size(PLAYER_ANSWERS)
-    name = f"{video.sha256} {video.video_id} {answered} {expected_players(study, video.video_id)}"
+    rounds = study.store.recorded_size(ROUNDS)
+    name = f"{video.sha256} {video.video_id} {answered} {rounds} {expected_players(study, video.video_id)}"
     if name not in study.parts:
         study.parts[name] = _video_parts(study, video)
     return study.parts[name]
@@ -153,7 +156,8 @@ def _video_parts(study: Study, video: VideoRecord) -> dict[str, Part]:
     smoothed = _video_part(SMOOTHED, key, inputs={"keypoints": keypoints.digest}, settings=_settings(config.smoothing))
     optional = (smoothed,) if is_smoothed(config) else ()
     proposed_from = {part.spec.name: part.digest for part in (keypoints, *optional)}
-    made_of = proposed_from | {"taxonomy": taxonomy}
+    model = current_round(study).model
+    made_of = proposed_from | {"taxonomy": taxonomy} | ({"model": model} if model else {})
     limits = {"min_hands_share": config.quality.min_hands_share}
     candidates = _video_part(CANDIDATES, key, inputs=made_of, settings=_settings(config.proposals) | limits)
     made = (frames, shots, tracks, quality, players, keypoints, visibility, *optional, proxies, candidates)

@@ -11,13 +11,14 @@ from flows._leases import lease
 from flows._outcome import Failure, Outcome, record_run
 from flows._perception import split_dropped, write_part
 from flows._plan import is_current
+from flows._rounds import chosen_model, current_round
 from flows._stages import Part, is_smoothed, perception_stages, video_parts
 from flows._study import Study
 from perception.visibility import too_few_hands
 from proposals.merge import inherit_ids
 from proposals.propose import propose_candidates
 from schema.answer_rows import tasks_from_rows
-from schema.arrow import CANDIDATES, KEYPOINTS, PLAYERS, SMOOTHED, TASKS, TRACKS, VISIBILITY, TableSpec
+from schema.arrow import ANNOTATIONS, CANDIDATES, KEYPOINTS, PLAYERS, SMOOTHED, TASKS, TRACKS, VISIBILITY, TableSpec
 from schema.errors import DropReason
 from schema.people_rows import roles_from_rows, visibilities_from_rows
 from schema.questions import QuestionKind
@@ -139,10 +140,26 @@ def _candidates(study: Study, video: VideoRecord) -> tuple[pa.Table, list[Droppe
     spec = SMOOTHED if is_smoothed(study.config) else KEYPOINTS
     sequences = keypoints_from_rows(read_video_part(study, video, spec))
     people = ((tracks[s.track_number], s) for s in sequences if s.track_number not in unseen)
-    proposed = propose_candidates(people, sha256=video.sha256, taxonomy=study.taxonomy, config=study.config.proposals)
+    proposed = propose_candidates(
+        people,
+        sha256=video.sha256,
+        taxonomy=study.taxonomy,
+        config=study.config.proposals,
+        model=chosen_model(study),
+    )
     kept, dropped = split_dropped(proposed)
     dropped += unseen.values()
-    return candidates_to_rows(inherit_ids(kept, _asked_about(study, video))), dropped
+    earlier = _asked_about(study, video)
+    rewordable = _unanswered(study, earlier) if current_round(study).round_number else set[str]()
+    return candidates_to_rows(inherit_ids(kept, earlier, unanswered=rewordable)), dropped
+
+
+def _unanswered(study: Study, tasks: Sequence[ReviewTask]) -> set[str]:
+    """Return the candidates that were asked in the ordinary way and that nobody has answered in any."""
+    answers = study.store.read(ANNOTATIONS).select(["candidate_id", "about"]).to_pylist()
+    answered = {row[name] for row in answers for name in ("candidate_id", "about")}
+    other = {str(task.candidate_id) for task in tasks if task.kind is not QuestionKind.VERDICT}
+    return {str(task.candidate_id) for task in tasks} - answered - other
 
 
 def _asked_about(study: Study, video: VideoRecord) -> list[ReviewTask]:

@@ -42,6 +42,7 @@ from flows._withdrawals import (
     with_copies,
     withdrawn_sources,
 )
+from flows._withdrawn_models import TRAINING, erase_models
 from flows._withdrawn_runs import erase_runs
 from flows._withdrawn_tasks import erase_questions
 from releases.errata import ERRATA_FILE, Erratum, append_errata, held_of
@@ -53,6 +54,8 @@ from schema.files import write_parquet
 from schema.privacy import make_subject_id
 from schema.tables import STUDY_KEY
 
+OF_LONG_WORK = (TRAINING,)
+"""Stages of the whole study that may take hours: nobody waits for them."""
 OF_VIDEO = ("fingerprint", "perceive", "propose")
 """Stages whose runner has one video in hand."""
 OF_STUDY = ("push", "pull", "publish", "identify", "duplicates")
@@ -118,6 +121,7 @@ def _erase(study: Study, doomed: Doomed, erased: Erased) -> None:
     erase_files(study, doomed, erased)
     rewrite_duplicates(study, doomed.video_ids)
     erase_review_rows(study, doomed, erased)
+    erase_models(study, doomed, erased)
     erase_questions(study, doomed, erased)
     erase_runs(study, doomed, erased)
     erase_rows(study, doomed, erased)
@@ -131,6 +135,7 @@ def _in_hand(study: Study, doomed: Doomed) -> Iterator[None]:
     """
     keys = [("collect", source_id) for source_id in sorted(doomed.source_ids)]
     keys += [(stage, video_id) for video_id in sorted(doomed.video_ids) for stage in OF_VIDEO]
+    keys += [(stage, STUDY_KEY) for stage in OF_LONG_WORK]
     with ExitStack() as held:
         for stage, key in keys:
             if not held.enter_context(lease(study.layout, stage, key)):
@@ -241,6 +246,7 @@ def tell_withdrawal(done: Withdrawal, *, as_json: bool) -> None:
         "review_tasks": erased.tasks,
         "server_rows": erased.server_rows,
         "log_lines": erased.log_lines,
+        "models": erased.models,
         "errata": done.errata,
         "links": done.links,
         "stays": done.stays,
@@ -252,6 +258,8 @@ def tell_withdrawal(done: Withdrawal, *, as_json: bool) -> None:
     _tell("files", erased.files, f"{erased.byte_count / 1e6:.1f} MB")
     _tell("rows", erased.rows, "of recorded tables")
     typer.echo(f"  tasks on the review server: {erased.tasks}, rows of servers' databases: {erased.server_rows}")
+    for model in erased.models:
+        typer.echo(f"  model {model} is gone, for it learned from them: `pressroom train` makes one without them")
     for release in done.errata:
         typer.echo(f"  release {release} stays as it is, with a line in releases/{ERRATA_FILE}")
     for part in done.links:

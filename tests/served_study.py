@@ -57,7 +57,7 @@ class Served:
         assert self.said, self.process.returncode
         assert self.said[0].startswith("Prefect "), self.said
         self.url = self.said[0].split()[1].removesuffix("/deployments")
-        self.wait_for(lambda: len([d for d in self.deployments().values() if not d["paused"]]) == 7, "deployments")
+        self.wait_for(lambda: len([d for d in self.deployments().values() if not d["paused"]]) == 8, "deployments")
 
     def wait_for(self, is_so: Callable[[], bool], what: str, *, limit_s: float = 120.0) -> None:
         deadline = time.monotonic() + limit_s

@@ -13,8 +13,8 @@ from schema.taxonomy import EVIDENCE, GestureClass, Taxonomy
 CLIPS_FOLDER = "clips"
 """Folder under the study's served files that holds the clips: the review server refuses to serve its root itself."""
 SHOWN_VERSION = "proposals"
-"""One for all predictions: Label Studio 1.23.2 shows those of a project's newest version alone. Who proposed what is in
-the table of tasks."""
+"""One for all predictions: of a project's, Label Studio 1.23.2 shows those of one version alone, and orders by their
+scores. So a prediction names its proposer, with its own score, in its region's note; so does the table of tasks."""
 ILLUSTRATIVE = "illustrative"
 """How the ids of the classes begin that illustrate speech, in every taxonomy that has one."""
 UNCLASSIFIED_DEFINITION = (
@@ -42,8 +42,8 @@ def task_document(
     """Build the task for a candidate, as Label Studio imports it.
 
     Nothing in it names a video, a person or a source: the candidate's id joins it to the recorded tasks. Its prediction
-    holds the proposed edges, so that they can be dragged, and nothing else: no verdict is preselected. The score orders
-    the queue.
+    holds the proposed edges, so that they can be dragged, with a note who proposes them, and nothing else: no verdict
+    is preselected. The score orders the queue.
 
     Args:
         candidate: What is asked.
@@ -74,15 +74,21 @@ def task_document(
             "reason": f"Proposed because: {candidate.reason}",
             "description": describe(gesture, candidate.span, evidence=candidate.evidence),
             "score": candidate.score,
+            "proposer": candidate.proposer,
         },
         "predictions": [
             {
-                "result": [edges_item(asked_in_clip)],
+                "result": [edges_item(asked_in_clip) | {"meta": {"text": [proposed_by(candidate)]}}],
                 "score": candidate.score,
                 "model_version": SHOWN_VERSION,
             }
         ],
     }
+
+
+def proposed_by(candidate: Candidate) -> str:
+    """Name who proposes a candidate, a model with its digest, and how sure: "seed-1@0123456789ab 0.64"."""
+    return f"{candidate.proposer} {candidate.score:.2f}"
 
 
 def what_it_is_not(gesture: GestureClass | None, taxonomy: Taxonomy) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from kinematics.unlabelled_windows import quotas
 from releases.config import ReleaseConfig
 from releases.facts import AttributeFacts, LeakReport, ReleaseFacts, SplitFacts, count_split
 from releases.inputs import ReleaseInputs
@@ -17,7 +18,6 @@ from releases.splits.leaks import find_leaks_in_rows, refuse_leaks
 from releases.tables.columns import INT16_PIXELS, TABLES, schema_of
 from releases.tables.selection import Row, Selection, select_segments
 from releases.tables.shards import ShardWriter
-from releases.tables.unlabelled import quotas
 from releases.tables.video import VideoReader
 from releases.tables.votes import select_votes
 from releases.tables.written import Written

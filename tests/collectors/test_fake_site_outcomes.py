@@ -28,10 +28,10 @@ def site() -> Iterator[FakeSite]:
     gc.collect()
 
 
-def collect(site: FakeSite, folder: Path, *, limit_s: float = 20.0) -> Fetched | Missed:
+def collect(site: FakeSite, folder: Path, *, limit_s: float = 20.0, socket_timeout_s: float = 10.0) -> Fetched | Missed:
     link = site.watch_link(ID)
     config = CollectConfig(
-        socket_timeout_s=0.5,
+        socket_timeout_s=socket_timeout_s,
         retries=1,
         retry_pause_s=0.0,
         download_limit_s=limit_s,
@@ -54,7 +54,12 @@ def test_a_fault_ends_in_its_outcome(
     site.add(Video(id=ID, title="Steffi Sampras"))
     site.fail(ID, name)
 
-    found = collect(site, tmp_path, limit_s=1.0 if name == "trickle" else 20.0)
+    found = collect(
+        site,
+        tmp_path,
+        limit_s=1.0 if name == "trickle" else 20.0,
+        socket_timeout_s=0.5 if name.endswith("silence") else 10.0,
+    )
 
     outcome = found.dropped.reason if isinstance(found, Missed) else GOT
     told = f"{found.dropped.detail if isinstance(found, Missed) else ''} {' '.join(capfd.readouterr())}"

@@ -86,3 +86,16 @@ def test_a_rate_that_is_not_known_is_not_shown():
     assert _progress.rate_text(None) == ""
     assert _progress.rate_text(3.21) == "3.2 frames/s"
     assert _progress.rate_text(1500.4) == "1500 frames/s"
+
+
+def test_a_note_stands_at_the_end_of_the_line_and_beside_the_bar(clock, monkeypatch):
+    stream, terminal = io.StringIO(), Terminal()
+    with showing(stream):
+        current_progress()("train", "fold 2 of 3", 1, 40, "loss 0.532")
+    assert stream.getvalue() == "train: fold 2 of 3: 1 of 40 steps, loss 0.532\n"
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("TERM", "xterm")
+    with showing(terminal):
+        current_progress()("train", "fold 2 of 3", 1, 40, "loss 0.532")
+    assert "fold 2 of 3" in terminal.getvalue()
+    assert "loss 0.532" in terminal.getvalue()

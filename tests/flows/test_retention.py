@@ -1,6 +1,7 @@
 """Which files go when, that nothing breaks afterwards, and that a deletion that was killed is finished."""
 
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from flows._report import tell_explanation, tell_plan, tell_status
 from flows._retention import apply_retention, cannot_be_redone
 from flows._study import Study, open_study
 from media.store import MediaStore
+from releases.documents import stats as stats_page
 from schema.arrow import DISPOSALS, DUPLICATES, VIDEOS
 from schema.errors import UsageError
 from schema.rows import table_of
@@ -46,10 +48,11 @@ def pictures(study: Study) -> dict[str, int]:
     return {pattern.partition("/")[0]: len(list(root.glob(pattern))) for pattern in patterns}
 
 
-@pytest.fixture
-def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two videos with candidates that were asked and answered, their clips, and a preview of each."""
-    study = answered_study(tmp_path / "study", monkeypatch)
+    with pytest.MonkeyPatch.context() as patch:
+        study = answered_study(tmp_path_factory.mktemp("made") / "study", patch)
     compare(study)
     for video, candidate in current_candidates(study, study_videos(study)):
         write_review_clip(study, video, candidate)
@@ -57,7 +60,15 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     for video in study_videos(study):
         Image.new("RGB", (4, 4)).save(study.layout.previews / f"{video.video_id}-picture.png")
         Image.new("RGB", (4, 4)).save(study.layout.previews / f"{video.video_id}-black.png")
-    return study
+    return study.layout.root
+
+
+@pytest.fixture
+def study(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
+    """A copy of that study to change, whose releases have no plots: drawing them is most of a build."""
+    perceive_here(monkeypatch)
+    monkeypatch.setattr(stats_page, "plots_of", lambda _: {})
+    return open_study(shutil.copytree(made, tmp_path / "study"))
 
 
 def test_forever_deletes_nothing(study: Study) -> None:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kinematics.unlabelled_windows import quotas
 from releases.config import UnlabelledConfig
-from releases.tables.unlabelled import draw, fastest_speeds, quotas, windows_of
+from releases.tables.unlabelled import draw, fastest_speeds, windows_of
 from schema.errors import ConfigError
 from schema.layouts import MIGA35, points_held
 from schema.records import KeypointSequence
