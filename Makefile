@@ -5,8 +5,10 @@ PYTHON ?= python3.11
 WORKERS ?= 2
 UV := $(shell command -v uv 2>/dev/null || echo .uv/bin/uv)
 VENV := .venv/bin
-PACKAGES := schema media drawing kinematics perception proposals collectors annotation releases flows
 export UV_LINK_MODE ?= copy
+# Python keeps what it compiled, whatever the surroundings say: the servers and commands that are started below would
+# compile every library anew each time
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help install install-all demo test check bench docs clean
 

@@ -26,7 +26,7 @@ from perception.backends.mediapipe.keypoints import MediapipeKeypointEstimator, 
 from perception.backends.mediapipe.tracker import MediapipeTracker
 from perception.keypoints import BoxedFrame
 from perception.tracks import TracksConfig, track_people
-from schema.layouts import place_hand, points_from_pose
+from schema.mediapipe_points import place_hand, points_from_pose
 from schema.records import Shot, Track, VideoId
 from schema.timespan import TimeSpan
 from tests.visible_hands import Verdict, labels_by_clip, share_found, verdicts

@@ -36,8 +36,8 @@ from media.sample import sample_clip_path
 from perception.backends.loading import load_back_end
 from perception.keypoints import KEYPOINT_ESTIMATORS, BoxedFrame
 from perception.smoothing import SmoothingConfig, smooth_points
-from schema.layouts import MediapipePoints, from_mediapipe
 from schema.matching import Box
+from schema.mediapipe_points import MediapipePoints, from_mediapipe
 from schema.records import PART_SLICES, Part, VideoId
 
 SHARED = Path(__file__).parents[2] / "shared" / "media"
