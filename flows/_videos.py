@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import pyarrow as pa
 
+from flows._asked_before import asked_before
 from flows._isolation import Died, Failed, Finished, Limits, run_isolated
 from flows._leases import lease
 from flows._outcome import Failure, Outcome, record_run
@@ -17,12 +17,10 @@ from flows._study import Study
 from perception.visibility import too_few_hands
 from proposals.merge import inherit_ids
 from proposals.propose import propose_candidates
-from schema.answer_rows import tasks_from_rows
-from schema.arrow import ANNOTATIONS, CANDIDATES, KEYPOINTS, PLAYERS, SMOOTHED, TASKS, TRACKS, VISIBILITY, TableSpec
+from schema.arrow import CANDIDATES, KEYPOINTS, PLAYERS, SMOOTHED, TRACKS, VISIBILITY, TableSpec
 from schema.errors import DropReason
 from schema.people_rows import roles_from_rows, visibilities_from_rows
-from schema.questions import QuestionKind
-from schema.records import CandidateId, Dropped, ReviewTask, Track, VideoRecord
+from schema.records import Dropped, Track, VideoRecord
 from schema.rows import candidates_to_rows, concatenated, keypoints_from_rows, tracks_from_rows
 
 Progress = Callable[[str, str, int, int], None]
@@ -149,21 +147,6 @@ def _candidates(study: Study, video: VideoRecord) -> tuple[pa.Table, list[Droppe
     )
     kept, dropped = split_dropped(proposed)
     dropped += unseen.values()
-    earlier = _asked_about(study, video)
-    rewordable = _unanswered(study, earlier) if current_round(study).round_number else set[str]()
-    return candidates_to_rows(inherit_ids(kept, earlier, unanswered=rewordable)), dropped
-
-
-def _unanswered(study: Study, tasks: Sequence[ReviewTask]) -> set[str]:
-    """Return the candidates that were asked in the ordinary way and that nobody has answered in any."""
-    answers = study.store.read(ANNOTATIONS).select(["candidate_id", "about"]).to_pylist()
-    answered = {row[name] for row in answers for name in ("candidate_id", "about")}
-    other = {str(task.candidate_id) for task in tasks if task.kind is not QuestionKind.VERDICT}
-    return {str(task.candidate_id) for task in tasks} - answered - other
-
-
-def _asked_about(study: Study, video: VideoRecord) -> list[ReviewTask]:
-    """Return what people or an expert were asked about a video, by the candidate's id; hidden items are altered."""
-    tasks = [t for t in tasks_from_rows(study.store.read(TASKS)) if t.anchor.sha256 == video.sha256]
-    kinds = (QuestionKind.VERDICT, QuestionKind.EXPERT)
-    return [replace(t, candidate_id=CandidateId(t.about or t.candidate_id)) for t in tasks if t.kind in kinds]
+    before = asked_before(study, video)
+    rewordable = before.unanswered if current_round(study).round_number else frozenset[str]()
+    return candidates_to_rows(inherit_ids(kept, before.tasks, said=before.said, unanswered=rewordable)), dropped

@@ -1,7 +1,8 @@
 """Several drafts of one thing become one, and a candidate that was asked before keeps its id."""
 
 import dataclasses
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 from proposals.drafts import Draft
 from proposals.timeline import Timeline
@@ -74,21 +75,37 @@ def _belongs_to_any(movement: Draft, contacts: Sequence[Draft], margin_ns: int) 
 
 
 def inherit_ids(
-    candidates: Sequence[Candidate], earlier: Sequence[ReviewTask], *, unanswered: Collection[str] = ()
+    candidates: Sequence[Candidate],
+    earlier: Sequence[ReviewTask],
+    *,
+    said: Mapping[str, Collection[str]] = MappingProxyType({}),
+    unanswered: Collection[str] = (),
 ) -> list[Candidate]:
     """Give candidates the ids of earlier questions that they repeat, so that open tasks can follow them.
 
     A candidate repeats a question of the same video file (the caller picks ``earlier`` by its sha256) when the class
     is the same (where there is none, the evidence), the spans' temporal IoU is at least 0.7 and the boxes at mid-span
-    overlap. A question in ``unanswered`` can still be worded anew, so the class may be another one: what a new model
-    names otherwise is not asked twice. Each earlier id is inherited once at most; candidates that carry an earlier id
-    already keep it, so doing it twice changes nothing.
+    overlap. Its class may also be one that people have spoken of in their answers: what they named is not asked once
+    more because a model names it now. A question in ``unanswered`` can still be worded anew, so there the class may
+    be any. Each earlier id is inherited once at most; candidates that carry an earlier id already keep it, so doing it
+    twice changes nothing.
+
+    Args:
+        candidates: New ones.
+        earlier: Questions about the same video file.
+        said: Classes that answers to a question have settled or named, by its id.
+        unanswered: Ids of questions that nobody has answered.
 
     Returns:
         The candidates in the order given.
     """
+
+    def spoken_of(candidate: Candidate, task: ReviewTask) -> float:
+        named = said.get(str(task.candidate_id), ())
+        return _overlap(candidate, task) if candidate.class_id in named else 0.0
+
     renamed = list(candidates)
-    for score, among in ((_likeness, None), (_overlap, unanswered)):
+    for score, among in ((_likeness, None), (spoken_of, said), (_overlap, unanswered)):
         tasks = {str(task.candidate_id): task for task in earlier}
         named = {str(candidate.candidate_id) for candidate in renamed} & tasks.keys()
         free = [index for index, candidate in enumerate(renamed) if str(candidate.candidate_id) not in named]

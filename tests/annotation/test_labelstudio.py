@@ -105,7 +105,7 @@ def test_only_clips_are_served_and_only_to_members(
 
     def ask(file: str, **headers: str) -> httpx.Response:
         url = f"{review_server.url}/data/local-files/"
-        return httpx.get(url, params={"d": file}, headers=headers, trust_env=False)
+        return httpx.get(url, params={"d": file}, headers=headers, timeout=60, trust_env=False)
 
     assert ask(CLIP, **member).status_code == 200
     assert ask(CLIP, **member, Range="bytes=0-99").status_code == 206
@@ -115,7 +115,10 @@ def test_only_clips_are_served_and_only_to_members(
         answer = ask(file, **member)
         assert answer.is_error
         assert review_server.password not in answer.text
-    assert httpx.get(review_server.url, headers={"Host": "rebound.example"}, trust_env=False).status_code == 400
+    assert (
+        httpx.get(review_server.url, headers={"Host": "rebound.example"}, timeout=60, trust_env=False).status_code
+        == 400
+    )
 
 
 @pytest.mark.parametrize("name", taxonomy_names())
@@ -186,6 +189,7 @@ def test_a_later_pull_reads_what_is_new_and_an_edited_answer_is_new(
         f"{review_server.url}/api/annotations/{number}/",
         headers={"Authorization": f"Token {accounts[0].token}"},
         json={"result": answer_result(Verdict.REJECT)},
+        timeout=60,
         trust_env=False,
     ).raise_for_status()
     client.annotate(second, answer_result(Verdict.ACCEPT), account=accounts[0])

@@ -83,7 +83,7 @@ def ask(reviewing: Reviewing, method: str, path: str, **body: Any) -> None:
     """Do what a person does in the browser."""
     headers = {"Authorization": f"Token {reviewing.server.token}"}
     url = f"{reviewing.server.url}{path}"
-    httpx.request(method, url, headers=headers, json=body or None, trust_env=False).raise_for_status()
+    httpx.request(method, url, headers=headers, json=body or None, timeout=60, trust_env=False).raise_for_status()
 
 
 def kill(reviewing: Reviewing) -> None:
@@ -297,7 +297,7 @@ def test_the_stream_follows_the_order_of_import_and_the_view_the_scores(
     project = make_project(client, reviewing, "order")
     tasks = list(client.import_tasks(project, documents(30)).values())
     headers = {"Authorization": f"Token {reviewing.accounts[0].token}"}
-    with httpx.Client(base_url=reviewing.server.url, headers=headers, trust_env=False) as http:
+    with httpx.Client(base_url=reviewing.server.url, headers=headers, timeout=60, trust_env=False) as http:
         served = http.get(f"/api/projects/{project}/next").raise_for_status().json()["id"]
         assert served == tasks[0]
         for scores in ({task: i / 100 for i, task in enumerate(tasks)}, {tasks[4]: 0.9}):

@@ -359,6 +359,7 @@ def test_an_answer_in_anothers_name_is_flagged(
             review_server.url + path,
             headers={"Authorization": f"Token {first.token}"},
             json=nothing | fields,
+            timeout=60,
             trust_env=False,
         )
         return int(answer.raise_for_status().json()["id"])

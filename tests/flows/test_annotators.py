@@ -57,7 +57,7 @@ def added(study: Study) -> dict[str, Annotator]:
 
 def log_in(server: ReviewServer, account: str, password: str) -> str:
     """Fill in the page's form as a browser does; returns whom the server then greets."""
-    with httpx.Client(base_url=server.url, trust_env=False) as http:
+    with httpx.Client(base_url=server.url, timeout=60, trust_env=False) as http:
         http.get("/user/login/").raise_for_status()
         form = {"csrfmiddlewaretoken": http.cookies["csrftoken"], "email": account, "password": password}
         assert http.post("/user/login/", data=form).is_redirect

@@ -97,14 +97,11 @@ def answer(study: Study, tasks: list[ReviewTask], *, seconds: float = 4.0, peopl
             1000 * task.task_number + person,
             candidate_id=task.candidate_id,
             anchor=task.anchor,
-            verdict=Verdict.ACCEPT,
-            class_id=task.class_id,
-            proposed_class_id=task.class_id,
             proposer=task.proposer,
             annotator_id=f"r{person:020d}",
             lead_time_ns=round(seconds * NS_PER_SECOND),
             answer_number=1000 * task.task_number + person,
-            **changes,
+            **{"class_id": task.class_id, "proposed_class_id": task.class_id} | changes,
         )
         for task in tasks
         for person in range(people)
@@ -229,6 +226,33 @@ def test_open_questions_are_worded_anew_by_the_next_model_and_answered_ones_stay
     assert newest[contact.candidate_id].proposer == "contact"
     rounds = rounds_of_questions(study)
     assert (rounds[open_task.candidate_id], rounds[contact.candidate_id]) == (2, 1)
+    assert changed_questions(study, read_standing(study)) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (("biting_nails", Verdict.RELABEL, "touching_jaw"), True),
+        ((None, Verdict.RELABEL, "touching_jaw"), True),
+        ((None, Verdict.REJECT, None), True),
+        ((None, Verdict.ACCEPT, None), False),
+        (("biting_nails", Verdict.REJECT, None), False),
+        (("biting_nails", Verdict.RELABEL, NECK), False),
+    ],
+)
+def test_what_people_have_named_or_refused_is_not_asked_again_as_the_next_models_class(
+    study: Study, monkeypatch: pytest.MonkeyPatch, given: tuple[str | None, Verdict, str | None], kept: bool
+) -> None:
+    shown, verdict, named = given
+    choose_model(study, "seed-1")
+    propose(study)
+    (task,) = [task for task in ask(study) if task.proposer.startswith("seed-1@")]
+    answer(study, [task], verdict=verdict, class_id=named, proposed_class_id=shown, people=2)
+    stand_in(monkeypatch, seen(28.1, 29.0, "touching_jaw", score=0.93))
+    model = choose_model(study, "seed-2").model
+    (found,) = [candidate for candidate in propose(study) if candidate.proposer == model]
+    assert (found.candidate_id == task.candidate_id) is kept
+    assert found.class_id == "touching_jaw"
     assert changed_questions(study, read_standing(study)) == []
 
 

@@ -90,6 +90,19 @@ def test_of_two_candidates_the_better_fit_inherits():
     assert [c.candidate_id for c in found] == ["a", "old"]
 
 
+def test_what_people_named_or_settled_is_not_asked_once_more_under_that_name():
+    asked = [task("movement", 2, 4), task("mouth", 12, 14, class_id="mouth")]
+    said = {"movement": {"neck"}, "mouth": {"chin"}}
+    new = [
+        candidate("again", 2, 4, class_id="neck", evidence="hand_on_neck"),
+        candidate("chin", 12, 14, class_id="chin"),
+        candidate("other", 2, 4, class_id="ear"),
+        candidate("elsewhere", 3, 5, class_id="neck"),
+    ]
+    assert [c.candidate_id for c in inherit_ids(new, asked, said=said)] == ["movement", "mouth", "other", "elsewhere"]
+    assert [c.candidate_id for c in inherit_ids(new, asked)] == ["again", "chin", "other", "elsewhere"]
+
+
 times = st.integers(0, 40).map(lambda k: k / 4)
 spans = st.tuples(times, st.integers(2, 12)).map(lambda pair: (pair[0], pair[0] + pair[1] / 4))
 
