@@ -21,7 +21,7 @@ class AskedBefore:
     tasks: tuple[ReviewTask, ...]
     """What people or an expert were asked, each under its candidate's id."""
     said: dict[str, frozenset[str]]
-    """Classes that the answers to a question name, by the candidate's id: those chosen instead of the one shown, and
+    """Classes that the answers to a question speak of, by the candidate's id: the one shown, those chosen instead, and
     every class where people saw nothing at all in a movement of no class."""
     unanswered: frozenset[str]
     """Candidates that were asked in the ordinary way and that nobody has answered in any."""
@@ -57,4 +57,5 @@ def _said(answers: Iterable[Annotation], classes: Sequence[str]) -> dict[str, fr
 
 def _classes_said(answers: Sequence[Annotation], classes: Sequence[str]) -> frozenset[str]:
     nothing = all(one.verdict is Verdict.REJECT and one.proposed_class_id is None for one in answers)
-    return frozenset(classes if nothing else (one.class_id for one in answers if one.class_id is not None))
+    spoken_of = (name for one in answers for name in (one.proposed_class_id, one.class_id) if name is not None)
+    return frozenset(classes if nothing else spoken_of)

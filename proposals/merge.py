@@ -12,6 +12,10 @@ from schema.timespan import NS_PER_SECOND, TimeSpan
 
 INHERIT_TEMPORAL_IOU = 0.7
 """From here a candidate asks what an earlier round asked (docs/architecture.md, ids and anchors)."""
+ANSWERED_TEMPORAL_IOU = 0.5
+"""From here a candidate asks what was answered under its class already: another answer would move the edges at most."""
+MOSTLY_INSIDE = 0.8
+"""So does one of which this share lies within the answered question (that of annotation/answers/adjudicate.py)."""
 INHERIT_BOX_IOU = 0.3
 """The same person's boxes at mid-span, found by two trackers, overlap at least this much; two people's rarely do."""
 
@@ -86,14 +90,15 @@ def inherit_ids(
     A candidate repeats a question of the same video file (the caller picks ``earlier`` by its sha256) when the class
     is the same (where there is none, the evidence), the spans' temporal IoU is at least 0.7 and the boxes at mid-span
     overlap. Its class may also be one that people have spoken of in their answers: what they named is not asked once
-    more because a model names it now. A question in ``unanswered`` can still be worded anew, so there the class may
-    be any. Each earlier id is inherited once at most; candidates that carry an earlier id already keep it, so doing it
-    twice changes nothing.
+    more because a model names it now, nor because the model sets the edges otherwise (temporal IoU 0.5, or 0.8 of the
+    candidate inside). A question in ``unanswered`` can still be worded anew, so there the class may be any. Each
+    earlier id is inherited once at most; candidates that carry an earlier id already keep it, so doing it twice
+    changes nothing.
 
     Args:
         candidates: New ones.
         earlier: Questions about the same video file.
-        said: Classes that answers to a question have settled or named, by its id.
+        said: Classes that answers to a question spoke of, by its id: asked and named ones.
         unanswered: Ids of questions that nobody has answered.
 
     Returns:
@@ -101,18 +106,24 @@ def inherit_ids(
     """
 
     def spoken_of(candidate: Candidate, task: ReviewTask) -> float:
-        named = said.get(str(task.candidate_id), ())
-        return _overlap(candidate, task) if candidate.class_id in named else 0.0
+        if candidate.class_id not in said[str(task.candidate_id)]:
+            return 0.0
+        overlap = _overlap(candidate, task)
+        inside = candidate.span.overlap_ns(task.anchor.span) / candidate.span.duration_ns
+        return overlap if overlap >= ANSWERED_TEMPORAL_IOU or inside >= MOSTLY_INSIDE else 0.0
 
     renamed = list(candidates)
-    for score, among in ((_likeness, None), (spoken_of, said), (_overlap, unanswered)):
+    passes = (
+        (_likeness, None, INHERIT_TEMPORAL_IOU),
+        (spoken_of, said, 0.0),
+        (_overlap, unanswered, INHERIT_TEMPORAL_IOU),
+    )
+    for score, among, at_least in passes:
         tasks = {str(task.candidate_id): task for task in earlier}
         named = {str(candidate.candidate_id) for candidate in renamed} & tasks.keys()
         free = [index for index, candidate in enumerate(renamed) if str(candidate.candidate_id) not in named]
         left_over = [tasks[key] for key in sorted(tasks.keys() - named) if among is None or key in among]
-        pairs = match_one_to_one(
-            [renamed[index] for index in free], left_over, score=score, at_least=INHERIT_TEMPORAL_IOU
-        )
+        pairs = match_one_to_one([renamed[index] for index in free], left_over, score=score, at_least=at_least)
         for left, right in pairs:
             renamed[free[left]] = dataclasses.replace(renamed[free[left]], candidate_id=left_over[right].candidate_id)
     return renamed

@@ -237,6 +237,7 @@ def test_open_questions_are_worded_anew_by_the_next_model_and_answered_ones_stay
         ((None, Verdict.REJECT, None), True),
         ((None, Verdict.ACCEPT, None), False),
         (("biting_nails", Verdict.REJECT, None), False),
+        (("touching_jaw", Verdict.REJECT, None), True),
         (("biting_nails", Verdict.RELABEL, NECK), False),
     ],
 )

@@ -103,6 +103,19 @@ def test_what_people_named_or_settled_is_not_asked_once_more_under_that_name():
     assert [c.candidate_id for c in inherit_ids(new, asked)] == ["again", "chin", "other", "elsewhere"]
 
 
+def test_what_was_answered_is_not_asked_once_more_because_the_edges_are_set_otherwise():
+    asked = [task("neck", 2, 4, class_id="neck"), task("ear", 12, 16, class_id="ear"), task("long", 22, 24)]
+    said = {"neck": {"neck"}, "ear": {"ear"}, "long": {"neck"}}
+    new = [
+        candidate("later", 2.6, 4.2, class_id="neck"),
+        candidate("inside", 12.1, 13.1, class_id="ear"),
+        candidate("around", 20, 26, class_id="neck"),
+        candidate("person", 2, 4, class_id="neck", box=(400.0, 50.0, 600.0, 450.0)),
+    ]
+    assert [c.candidate_id for c in inherit_ids(new, asked, said=said)] == ["neck", "ear", "around", "person"]
+    assert [c.candidate_id for c in inherit_ids(new, asked)] == ["later", "inside", "around", "person"]
+
+
 times = st.integers(0, 40).map(lambda k: k / 4)
 spans = st.tuples(times, st.integers(2, 12)).map(lambda pair: (pair[0], pair[0] + pair[1] / 4))
 
