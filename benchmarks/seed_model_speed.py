@@ -2,11 +2,13 @@
 
     python benchmarks/seed_model_speed.py [FOLDER ...]
 
-Proposing is timed from the rows of a keypoint table to candidates: reading, normalising, the network, merging with
-contacts and movements, judging each. The person is made up; the time does not depend on what is shown.
+Proposing is timed from the rows of a keypoint table to candidates, as ``flows/_videos.py`` calls it: reading,
+normalising, the network, merging with contacts and movements, judging each. The person is made up; the time does not
+depend on what is shown.
 """
 
 import argparse
+import math
 import resource
 import subprocess
 import sys
@@ -16,9 +18,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import torch
 
 from benchmarks.skeleton_sets import SkeletonSet, add_arguments, load_set
+from kinematics.stretches import Stretch, stretches_of
 from models.config import TrainConfig
 from models.inputs.poses import Gesture, LabelledSequence, PoseSequence, poses_of_keypoints
 from models.seed_model import SeedModel
@@ -33,7 +37,8 @@ from schema.taxonomy import load_taxonomy
 from schema.timespan import NS_PER_SECOND, TimeSpan
 
 RATE = 25
-MINUTES = (5, 20)
+PIECE_MINUTES = 5
+MINUTES = (5, 20, 60)
 MIB = 2**20
 
 
@@ -47,7 +52,7 @@ def timed(what: str, *, frames: int = 0) -> Iterator[None]:
     print(f"{what}: {seconds:.2f} s{rate}", flush=True)
 
 
-def made_up_person(minutes: float, *, seed: int = 0) -> KeypointSequence:
+def made_up_person(minutes: float, *, seed: int = 0, first_frame: int = 0) -> KeypointSequence:
     """Return somebody at a desk: both hands seen half of the time, jitter of a pixel, slow swaying."""
     random = np.random.default_rng(seed)
     count = round(minutes * 60 * RATE)
@@ -65,8 +70,8 @@ def made_up_person(minutes: float, *, seed: int = 0) -> KeypointSequence:
     return KeypointSequence(
         video_id=VideoId("v" + "0" * 20),
         track_number=1,
-        frame_indices=np.arange(count, dtype=np.int32),
-        times_ns=np.arange(count, dtype=np.int64) * (NS_PER_SECOND // RATE),
+        frame_indices=np.arange(first_frame, first_frame + count, dtype=np.int32),
+        times_ns=np.arange(first_frame, first_frame + count, dtype=np.int64) * (NS_PER_SECOND // RATE),
         keypoints_xy=points,
         scores=scores,
         parts_seen=parts,
@@ -86,34 +91,60 @@ def made_up_model() -> SeedModel:
     return train_seed_model(prepare([labelled], [], taxonomy=taxonomy, config=config), name="made-up")
 
 
+def long_table(minutes: float) -> pa.Table:
+    """Return rows of *keypoints* of one track, made a few minutes at a time: no peak of memory is of their making."""
+    pieces = []
+    for number in range(math.ceil(minutes / PIECE_MINUTES)):
+        length = min(PIECE_MINUTES, minutes - number * PIECE_MINUTES)
+        first_frame = round(number * PIECE_MINUTES * 60 * RATE)
+        pieces.append(keypoints_to_rows(made_up_person(length, seed=number, first_frame=first_frame)))
+    return pa.concat_tables(pieces)
+
+
+def read_from(rows: pa.Table) -> Iterator[Stretch]:
+    """Read one track stretch by stretch."""
+    return stretches_of(
+        rows["time_ns"].to_numpy(), lambda first, end: keypoints_from_rows(rows.slice(first, end - first))[0]
+    )
+
+
+def peak_mib() -> float:
+    """Return the most memory that the process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MIB
+
+
 def time_proposing(minutes: float) -> None:
     """Time the way from rows to candidates, on one core."""
     torch.set_num_threads(1)
     taxonomy, model = load_taxonomy("imigue32"), made_up_model()
-    person = made_up_person(minutes)
-    rows = keypoints_to_rows(person)
-    frames = len(person.times_ns)
-    boxes = np.tile(np.array([400, 100, 880, 700], np.float32), (frames, 1))
+    rows = long_table(minutes)
+    frames = rows.num_rows
     track = Track(
-        video_id=person.video_id,
+        video_id=VideoId(rows["video_id"][0].as_py()),
         track_number=1,
         shot_number=0,
-        frame_indices=person.frame_indices,
-        times_ns=person.times_ns,
-        boxes_xyxy=boxes,
+        frame_indices=rows["frame_index"].to_numpy(),
+        times_ns=rows["time_ns"].to_numpy(),
+        boxes_xyxy=np.tile(np.array([400, 100, 880, 700], np.float32), (frames, 1)),
         scores=np.ones(frames, np.float32),
     )
-    with timed(f"model alone, {minutes} min", frames=frames):
-        model.detect(poses_of_keypoints(person, subject_id=None))
+    print(f"{minutes} min: {rows.nbytes / MIB:.0f} MiB of rows, {peak_mib():.0f} MiB held before", flush=True)
     for what, chosen in (("contact and motion alone", None), ("learned, contact and motion", model)):
         with timed(f"{what}, {minutes} min, from rows to candidates", frames=frames):
-            people = ((track, sequence) for sequence in keypoints_from_rows(rows))
-            made = propose_candidates(
-                people, sha256="0" * 64, taxonomy=taxonomy, config=ProposalsConfig(), model=chosen
+            list(
+                propose_candidates(
+                    [(track, read_from(rows))],
+                    sha256="0" * 64,
+                    taxonomy=taxonomy,
+                    config=ProposalsConfig(),
+                    model=chosen,
+                )
             )
-            list(made)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / MIB
-    print(f"peak memory of the process, {minutes} min: {peak:.0f} MiB", flush=True)
+    print(f"peak memory of the process, {minutes} min: {peak_mib():.0f} MiB", flush=True)
+    if minutes <= PIECE_MINUTES:
+        poses = poses_of_keypoints(made_up_person(minutes), subject_id=None)
+        with timed(f"model alone, {minutes} min", frames=frames):
+            model.detect(poses)
 
 
 def time_fold(skeletons: SkeletonSet) -> None:

@@ -57,7 +57,7 @@ STAGE_VERSIONS = {
     "visibility": 1,
     "smoothed": 1,
     "proxies": 2,
-    "candidates": 3,
+    "candidates": 4,
     "identities": 1,
     "fingerprints": 1,
     "duplicates": 1,

@@ -1,7 +1,7 @@
 """Work on one video under its lease: perception in a child process, and proposals."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pyarrow as pa
 
@@ -14,14 +14,21 @@ from flows._plan import is_current
 from flows._rounds import chosen_model, current_round
 from flows._stages import Part, is_smoothed, perception_stages, video_parts
 from flows._study import Study
+from kinematics.stretches import Stretch, stretches_of
 from perception.visibility import too_few_hands
 from proposals.merge import inherit_ids
 from proposals.propose import propose_candidates
 from schema.arrow import CANDIDATES, KEYPOINTS, PLAYERS, SMOOTHED, TRACKS, VISIBILITY, TableSpec
 from schema.errors import DropReason
 from schema.people_rows import roles_from_rows, visibilities_from_rows
-from schema.records import Dropped, Track, VideoRecord
-from schema.rows import candidates_to_rows, concatenated, keypoints_from_rows, tracks_from_rows
+from schema.records import Dropped, KeypointSequence, Track, VideoRecord
+from schema.rows import (
+    candidates_to_rows,
+    concatenated,
+    keypoint_rows_by_track,
+    keypoints_from_rows,
+    tracks_from_rows,
+)
 
 Progress = Callable[[str, str, int, int], None]
 """Called with (stage, video id, frames done, frames in all)."""
@@ -136,8 +143,8 @@ def _candidates(study: Study, video: VideoRecord) -> tuple[pa.Table, list[Droppe
     seen = visibilities_from_rows(read_video_part(study, video, VISIBILITY))
     unseen = {one.track_number: lost for one in seen if (lost := too_few_hands(one, min_hands_share=least))}
     spec = SMOOTHED if is_smoothed(study.config) else KEYPOINTS
-    sequences = keypoints_from_rows(read_video_part(study, video, spec))
-    people = ((tracks[s.track_number], s) for s in sequences if s.track_number not in unseen)
+    rows_of = keypoint_rows_by_track(read_video_part(study, video, spec))
+    people = ((tracks[number], _stretches(rows)) for number, rows in rows_of.items() if number not in unseen)
     proposed = propose_candidates(
         people,
         sha256=video.sha256,
@@ -150,3 +157,13 @@ def _candidates(study: Study, video: VideoRecord) -> tuple[pa.Table, list[Droppe
     before = asked_before(study, video)
     rewordable = before.unanswered if current_round(study).round_number else frozenset[str]()
     return candidates_to_rows(inherit_ids(kept, before.tasks, said=before.said, unanswered=rewordable)), dropped
+
+
+def _stretches(rows: pa.Table) -> Iterator[Stretch]:
+    """Read the keypoints of one track stretch by stretch."""
+
+    def read(first: int, end: int) -> KeypointSequence:
+        (sequence,) = keypoints_from_rows(rows.slice(first, end - first))
+        return sequence
+
+    return stretches_of(rows["time_ns"].to_numpy(), read)

@@ -9,6 +9,7 @@ import numpy as np
 
 from kinematics.hands import find_hands
 from kinematics.scale import head_widths_px
+from kinematics.stretches import Stretch
 from kinematics.windows import frame_ends_ns
 from proposals.arm_contact import find_arm_contacts
 from proposals.config import ProposalsConfig
@@ -34,7 +35,7 @@ class _Ranked:
 
     candidate: Candidate
     is_best: bool
-    """The best of its track."""
+    """The best of its track, or of a stretch of a long one."""
 
     @property
     def place_measured(self) -> tuple[int, bool, float, int, str]:
@@ -55,7 +56,7 @@ _TIERS = {"contact": 0, "motion": 1}
 
 
 def propose_candidates(
-    people: Iterable[tuple[Track, KeypointSequence]],
+    people: Iterable[tuple[Track, Iterable[Stretch]]],
     *,
     sha256: str,
     taxonomy: Taxonomy,
@@ -70,8 +71,11 @@ def propose_candidates(
     second place goes to the candidate that the model thinks likeliest to be a gesture, whoever proposed it: what it
     can't see keeps half of the places, however sure it is of the rest.
 
+    A long track is looked at in stretches: what is usual in one (jitter, head size, where the neck is) is measured
+    there, and the memory needed does not grow with the video.
+
     Args:
-        people: tracks with their keypoints, all of one video; taken one at a time.
+        people: tracks with their keypoints, all of one video; stretches are taken one at a time.
         sha256: digest of the video file, part of every candidate's id.
         taxonomy: the classes that evidence is turned into.
         config: thresholds and budget.
@@ -82,9 +86,13 @@ def propose_candidates(
     """
     queue: list[_Ranked] = []
     followed_ns = 0
-    for track, sequence in people:
+    for track, stretches in people:
         followed_ns += int(frame_ends_ns(track.times_ns)[-1] - track.times_ns[0])
-        found = list(_of_track(track, sequence, sha256=sha256, taxonomy=taxonomy, config=config, model=model))
+        found = [
+            ranked
+            for stretch in stretches
+            for ranked in _of_stretch(track, stretch, sha256=sha256, taxonomy=taxonomy, config=config, model=model)
+        ]
         if not found:
             detail = "no contact and no movement above the keypoints' own jitter"
             detail += f", and nothing that {model.identity} sees" if model else ""
@@ -102,23 +110,25 @@ def propose_candidates(
         yield Dropped(stage=STAGE, item_id=item.candidate.candidate_id, reason=DropReason.OVER_BUDGET, detail=detail)
 
 
-def _of_track(
+def _of_stretch(
     track: Track,
-    sequence: KeypointSequence,
+    stretch: Stretch,
     *,
     sha256: str,
     taxonomy: Taxonomy,
     config: ProposalsConfig,
     model: Proposer | None,
 ) -> Iterator[_Ranked]:
-    """Yield the candidates of one track; the first movement is the best one."""
-    drafts = find_drafts(sequence, taxonomy=taxonomy, config=config)
-    views: Sequence[Judged | None] = [None] * len(drafts)
+    """Yield the candidates that lie in one stretch of a track; the first movement is the best one."""
+    drafts = find_drafts(stretch.sequence, taxonomy=taxonomy, config=config)
+    poses = poses_of(stretch.sequence)  # one object for both calls: a model may remember what it computed of it
     if model is not None:
-        poses = poses_of(sequence)  # one object for both calls: a model may remember what it computed of it
         learned = find_learned(poses, model=model, taxonomy=taxonomy)
         drafts = merge_learned(drafts, learned, taxonomy=taxonomy, same_iou=config.same_movement_iou)
-        views = [judged(one) for one in model.judge(poses, [draft.span for draft in drafts])] if drafts else []
+    drafts = [draft for draft in drafts if stretch.core.contains(draft.span.middle_ns)]
+    views: Sequence[Judged | None] = [None] * len(drafts)
+    if model is not None and drafts:
+        views = [judged(one) for one in model.judge(poses, [draft.span for draft in drafts])]
     candidates = [
         replace(make_candidate(draft, track, sha256=sha256, taxonomy=taxonomy), judged=view)
         for draft, view in zip(drafts, views, strict=True)

@@ -215,6 +215,11 @@ def keypoints_from_rows(table: pa.Table) -> list[KeypointSequence]:
     return [_sequence(rows) for rows in _groups(table)]
 
 
+def keypoint_rows_by_track(table: pa.Table) -> dict[int, pa.Table]:
+    """Part the rows of *keypoints* of one video by track number, for whoever reads a track piece by piece."""
+    return {rows["track_number"][0].as_py(): rows for rows in _groups(table)}
+
+
 def _sequence(rows: pa.Table) -> KeypointSequence:
     keypoints_xy, scores = keypoint_arrays(rows)
     return KeypointSequence(

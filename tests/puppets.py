@@ -1,11 +1,12 @@
 """A person made of 133 points whose hands go where a test sends them: what proposals are tested on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from kinematics.stretches import Stretch, stretches_of
 from schema.records import PART_SLICES, KeypointSequence, Part, Track, VideoId
 from schema.skeleton import FLIP_PERMUTATION
 from schema.timespan import NS_PER_SECOND
@@ -140,6 +141,18 @@ def _hand(wrist: npt.NDArray[np.float64], tips: npt.NDArray[np.float64], sign: f
         spread = sign * (finger - 2) * 5.0
         points += [wrist + along * (0.4 + 0.2 * joint) + across * spread for joint in range(4)]
     return np.stack(points)
+
+
+def in_stretches(person: tuple[Track, KeypointSequence]) -> tuple[Track, Iterator[Stretch]]:
+    """Give a person to the proposers as they are read from a table: stretch by stretch."""
+    track, sequence = person
+    return track, stretches_of(sequence.times_ns, lambda first, end: part_of(sequence, first, end))
+
+
+def part_of(sequence: KeypointSequence, first: int, end: int) -> KeypointSequence:
+    """Cut frames out of a sequence."""
+    names = ("frame_indices", "times_ns", "keypoints_xy", "scores", "parts_seen", "interpolated")
+    return replace(sequence, **{name: getattr(sequence, name)[first:end] for name in names})
 
 
 def mirrored(person: tuple[Track, KeypointSequence], width: float = WIDTH) -> tuple[Track, KeypointSequence]:

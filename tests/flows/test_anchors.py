@@ -3,12 +3,13 @@
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 import polars
+import pyarrow as pa
 import pytest
 
 from flows import _videos
@@ -22,6 +23,7 @@ from flows._questions import Waiting
 from flows._stages import segments_part, video_parts
 from flows._study import Study, open_study
 from flows._videos import read_video_part
+from kinematics import stretches
 from media.clips import write_clip
 from proposals.propose import propose_candidates
 from releases.documents import stats as stats_page
@@ -31,9 +33,11 @@ from schema.arrow import ANNOTATIONS, CANDIDATES, KEYPOINTS, TASKS, TRACKS
 from schema.errors import DropReason, UsageError
 from schema.matching import box_iou
 from schema.questions import QuestionKind
-from schema.records import Candidate, Dropped, ReviewTask, Track, Verdict, VerifiedSegment
-from schema.rows import keypoints_from_rows, segments_from_rows, tracks_from_rows
+from schema.records import Candidate, Dropped, KeypointSequence, ReviewTask, Track, Verdict, VerifiedSegment
+from schema.rows import candidates_from_rows, keypoints_from_rows, segments_from_rows, tracks_from_rows
+from schema.timespan import NS_PER_SECOND
 from tests.factories import make_annotation
+from tests.puppets import in_stretches
 from tests.studies import DERIVED, RECORDED, digests, make_study, run_to_candidates, set_keys
 from tests.synthetic_people import PaintedPerson, hand_way, paint
 
@@ -273,12 +277,40 @@ def proposed_anew(study: Study) -> list[Candidate]:
     found: list[Candidate] = []
     for video in study_videos(study):
         tracks = {t.track_number: t for t in tracks_from_rows(read_video_part(study, video, TRACKS))}
-        people = [(tracks[s.track_number], s) for s in keypoints_from_rows(read_video_part(study, video, KEYPOINTS))]
+        sequences = keypoints_from_rows(read_video_part(study, video, KEYPOINTS))
+        people = [in_stretches((tracks[sequence.track_number], sequence)) for sequence in sequences]
         proposed = propose_candidates(
             people, sha256=video.sha256, taxonomy=study.taxonomy, config=study.config.proposals
         )
         found += [item for item in proposed if isinstance(item, Candidate)]
     return found
+
+
+def test_a_track_that_is_read_in_stretches_gives_the_same_candidates(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = open_study(root)
+    monkeypatch.setattr(stretches, "LONGEST_NS", NS_PER_SECOND)
+    monkeypatch.setattr(stretches, "MARGIN_NS", 3 * NS_PER_SECOND // 2)
+    found = []
+    for video in study_videos(study):
+        frame_counts = [len(track.times_ns) for track in _videos.kept_tracks_of(study, video)]
+        read_lengths: list[int] = []
+        monkeypatch.setattr(_videos, "keypoints_from_rows", counting(read_lengths))
+        found += [(c.video_id, c.span, c.evidence) for c in candidates_from_rows(_videos._candidates(study, video)[0])]
+        assert len(read_lengths) > len(frame_counts)
+    today = current_candidates(study, study_videos(study))
+    assert sorted(found) == sorted((video.video_id, c.span, c.evidence) for video, c in today)
+
+
+def counting(lengths: list[int]) -> Callable[[pa.Table], list[KeypointSequence]]:
+    """Read keypoints, and keep how many frames were read at once."""
+
+    def read(rows: pa.Table) -> list[KeypointSequence]:
+        lengths.append(rows.num_rows)
+        return keypoints_from_rows(rows)
+
+    return read
 
 
 def test_a_later_candidate_that_asks_the_same_inherits_its_id(root: Path) -> None:

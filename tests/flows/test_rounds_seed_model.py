@@ -13,7 +13,7 @@ from proposals.config import ProposalsConfig
 from proposals.propose import propose_candidates
 from schema.errors import MissingPartError
 from schema.records import Candidate
-from tests.puppets import NECK_SIDE, Puppet, make_puppet, visiting
+from tests.puppets import NECK_SIDE, Puppet, in_stretches, make_puppet, visiting
 from tests.seed_stand_in import IMIGUE
 
 POINTS = (0, 5, 6, 7, 8, 9, 10, *range(91, 133))
@@ -67,7 +67,9 @@ def proposed(folder: Path) -> list[Candidate]:
 
     model = load_model(folder, f"seed-1@{digest_of_folder(folder)}")
     person = make_puppet(Puppet(seconds=20, right_tips=visiting(NECK_SIDE, 2.0, 3.5)))
-    found = propose_candidates([person], sha256="ab" * 32, taxonomy=IMIGUE, config=ProposalsConfig(), model=model)
+    found = propose_candidates(
+        [in_stretches(person)], sha256="ab" * 32, taxonomy=IMIGUE, config=ProposalsConfig(), model=model
+    )
     return [item for item in found if isinstance(item, Candidate)]
 
 

@@ -9,7 +9,7 @@ from proposals.propose import propose_candidates
 from schema.contacts import SIDES, Touch
 from schema.records import Candidate, Part
 from schema.taxonomy import load_taxonomy
-from tests.puppets import MOUTH, NECK_SIDE, Puppet, make_puppet, mirrored, visiting
+from tests.puppets import MOUTH, NECK_SIDE, Puppet, in_stretches, make_puppet, mirrored, visiting
 
 
 def test_a_visit_is_flagged_while_it_lasts_on_the_hand_that_makes_it() -> None:
@@ -36,7 +36,9 @@ def test_the_mirror_image_is_flagged_on_the_other_hand() -> None:
 def test_a_candidate_lies_where_flags_are() -> None:
     track, sequence = make_puppet(Puppet(left_tips=visiting(MOUTH, 1.0, 3.0)))
     taxonomy = load_taxonomy("imigue32")
-    found = propose_candidates([(track, sequence)], sha256="ab", taxonomy=taxonomy, config=ProposalsConfig())
+    found = propose_candidates(
+        [in_stretches((track, sequence))], sha256="ab", taxonomy=taxonomy, config=ProposalsConfig()
+    )
     contacts = [item for item in found if isinstance(item, Candidate) and item.proposer == "contact"]
     assert contacts
     hands = flag_contacts(sequence, config=ContactConfig())

@@ -16,7 +16,7 @@ from schema.proposed import Source
 from schema.records import Candidate, Dropped
 from schema.taxonomy import EVIDENCE, load_taxonomy, taxonomy_names
 from tests.factories import ARMS, NECK, make_keypoints, make_span
-from tests.puppets import NECK_SIDE, Puppet, make_puppet, visiting
+from tests.puppets import NECK_SIDE, Puppet, in_stretches, make_puppet, visiting
 from tests.seed_stand_in import IMIGUE, StandIn, seen
 
 SHA256 = "ab" * 32
@@ -27,7 +27,7 @@ RESTLESS = Puppet(seconds=60, frame_rate=10, head_shift=lambda s: (12 * np.sin(3
 
 def propose(person, model, **changes):
     config = dataclasses.replace(ProposalsConfig(), **changes)
-    return list(propose_candidates([person], sha256=SHA256, taxonomy=IMIGUE, config=config, model=model))
+    return list(propose_candidates([in_stretches(person)], sha256=SHA256, taxonomy=IMIGUE, config=config, model=model))
 
 
 def kept(items):

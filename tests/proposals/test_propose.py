@@ -4,12 +4,14 @@ import time
 import numpy as np
 import pytest
 
+from kinematics.stretches import Stretch
 from proposals.config import ProposalsConfig
 from proposals.propose import propose_candidates
 from schema.errors import DropReason
 from schema.records import Candidate, Dropped, Part
 from schema.taxonomy import load_taxonomy
-from tests.puppets import MOUTH, NECK_SIDE, Puppet, make_puppet, visiting
+from schema.timespan import TimeSpan
+from tests.puppets import MOUTH, NECK_SIDE, Puppet, in_stretches, make_puppet, visiting
 
 SHA256 = "ab" * 32
 AT_NECK = Puppet(right_tips=visiting(NECK_SIDE, 2.0, 3.5))
@@ -17,6 +19,10 @@ RESTLESS = Puppet(seconds=60, frame_rate=10, head_shift=lambda s: (12 * np.sin(3
 
 
 def propose(people, **changes):
+    return propose_in(map(in_stretches, people), **changes)
+
+
+def propose_in(people, **changes):
     config = dataclasses.replace(ProposalsConfig(), **changes)
     return list(propose_candidates(people, sha256=SHA256, taxonomy=load_taxonomy("imigue32"), config=config))
 
@@ -94,7 +100,10 @@ def test_the_same_input_gives_the_same_candidates_and_other_content_other_ids():
     assert first == again
     other = list(
         propose_candidates(
-            [make_puppet(AT_NECK)], sha256="cd" * 32, taxonomy=load_taxonomy("imigue32"), config=ProposalsConfig()
+            [in_stretches(make_puppet(AT_NECK))],
+            sha256="cd" * 32,
+            taxonomy=load_taxonomy("imigue32"),
+            config=ProposalsConfig(),
         )
     )
     assert kept(other)[0].candidate_id != kept(first)[0].candidate_id
@@ -104,7 +113,7 @@ def test_the_same_input_gives_the_same_candidates_and_other_content_other_ids():
 @pytest.mark.parametrize("taxonomy", ["ma52", "smg17"])
 def test_other_taxonomies_name_their_own_class(taxonomy):
     items = propose_candidates(
-        [make_puppet(AT_NECK)], sha256=SHA256, taxonomy=load_taxonomy(taxonomy), config=ProposalsConfig()
+        [in_stretches(make_puppet(AT_NECK))], sha256=SHA256, taxonomy=load_taxonomy(taxonomy), config=ProposalsConfig()
     )
     assert [c.class_id for c in kept(items)] == [load_taxonomy(taxonomy).class_for("hand_on_neck").class_id]
 
@@ -117,6 +126,25 @@ def test_a_gesture_is_found_within_unrelated_footage_and_the_rest_stays_quiet():
     ]
     contacts = [c for c in kept(propose(people)) if c.proposer == "contact"]
     assert [(c.track_number, c.evidence) for c in contacts] == [(1, "hand_on_neck")]
+
+
+def several(*visits):
+    ways = [visiting(NECK_SIDE, start_s, end_s) for start_s, end_s in visits]
+    return lambda second: max((way(second) for way in ways), key=lambda place: place[0])
+
+
+def test_in_a_long_track_each_contact_is_found_once_also_across_the_edges_of_its_stretches():
+    visits = [(100, 103), (470.5, 473), (498, 501), (528, 532), (700, 703), (930, 1010), (1029, 1031), (1400, 1499.5)]
+    person = make_puppet(Puppet(seconds=1500, frame_rate=5, right_tips=several(*visits), jitter_px=0.1))
+    cores = [stretch.core.start_ns / 1e9 for stretch in in_stretches(person)[1]]
+    assert cores == pytest.approx([0, 500, 1000], abs=0.5)
+    items = propose([person])
+    found = [(c.span.start_ns / 1e9, c.span.end_ns / 1e9) for c in kept(items) if c.proposer == "contact"]
+    asked = [(start_s, min(end_s, start_s + 20)) for start_s, end_s in visits]
+    np.testing.assert_allclose(found, asked, atol=0.6)
+    track, sequence = person
+    whole = Stretch(sequence=sequence, core=TimeSpan(start_ns=0, end_ns=2 * int(track.times_ns[-1])))
+    assert items == propose_in([(track, [whole])])
 
 
 @pytest.mark.parametrize("frame_count", [1, 2, 3])
