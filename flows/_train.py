@@ -12,6 +12,7 @@ from flows._publication import adjudicate
 from flows._seed_models import find_model, identity, new_name, readable_facts
 from flows._study import Study
 from flows._training_data import TrainingData, collect_training_data
+from flows._training_release import ReleaseSequences
 from models.config import TrainConfig
 from models.facts import ModelFacts
 from models.folder import read_facts
@@ -62,8 +63,9 @@ def plan_training(study: Study, *, on: str = "", init: str = "", name: str = "")
 
     Raises:
         MissingPartError: A package for training is not installed.
-        UsageError: There is too little to learn from, a model or release is unknown or of another taxonomy, or the name
-            is taken by a model that was trained on something else.
+        UsageError: There is too little to learn from, a model or release is unknown or of another taxonomy, the model
+            to go on from has learned from the release's test people, or the name is taken by a model that was trained
+            on something else.
     """
     require_training()
     starts_from = find_model(study, init) if init else None
@@ -73,6 +75,8 @@ def plan_training(study: Study, *, on: str = "", init: str = "", name: str = "")
         identify(study)
         adjudicate(study)
         data = collect_training_data(study, on=Path(on) if on else None)
+    if starts_from and data.release:
+        _check_held_out(starts_from, data.release)
     config, begun = study.config.train, ""
     if starts_from:
         begun, before = identity(starts_from), read_facts(starts_from).config
@@ -100,6 +104,19 @@ def _check_taxonomy(study: Study, folder: Path) -> None:
         raise UsageError(
             f"--init {folder.name}: it has {differs}, and the study's are those of {study.taxonomy.name}: train one "
             "from nothing"
+        )
+
+
+def _check_held_out(folder: Path, release: ReleaseSequences) -> None:
+    """Refuse to begin with a model that has learned from a release's test people: they would be in the weights."""
+    known = read_facts(folder).data
+    held_out_videos = release.video_ids - {one.video_id for one in release.sequences}
+    if release.held_out.intersection(known.subject_gestures) or held_out_videos.intersection(
+        (*known.video_ids, *known.unlabelled_video_ids)
+    ):
+        raise UsageError(
+            f"--init {folder.name}: it has learned from test people of {release.name}, who are to stay unknown: begin "
+            "with a model that was trained on this release, or train one from nothing"
         )
 
 

@@ -4,7 +4,7 @@ import platform
 import shutil
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ from models.folder import identity_of, read_facts
 from models.metrics import figures_by_key
 from models.seed_model import SeedModel
 from models.training.cross_validation import cross_validate
-from models.training.lessons import prepare
+from models.training.lessons import Lessons, prepare
 from models.training.train import Checkpoints, device_of, train_seed_model
 from schema.errors import RunError
 from schema.timespan import NS_PER_SECOND
@@ -66,7 +66,8 @@ def make_model(study: Study, plan: TrainPlan) -> list[str]:
             checkpoints=checkpoints,
             report=diary.report,
         )
-    metrics = replace(make_metrics(held_out, data, config=plan.config), losses=diary.curves())
+    metrics = make_metrics(held_out, data, config=plan.config)
+    metrics = replace(metrics, losses=diary.curves(), notes=(*metrics.notes, *_notes(plan, lessons)))
     run = TrainingRun(
         trained_ns=time.time_ns(),
         stage_seconds=diary.seconds,
@@ -78,6 +79,20 @@ def make_model(study: Study, plan: TrainPlan) -> list[str]:
     digest = model.save(study.layout.models / plan.name, model.facts(data=learned_from, run=run, metrics=metrics))
     shutil.rmtree(work.parent, ignore_errors=True)
     return [f"models/{plan.name} is {identity_of(plan.name, digest)}", *_told(study.layout.models / plan.name)]
+
+
+def _notes(plan: TrainPlan, lessons: Lessons) -> Iterator[str]:
+    """Say what the figures do not tell of the model."""
+    if plan.init:
+        yield (
+            f"The model began with {plan.init_identity}, the folds from nothing, for that one may have learned from "
+            "the people whom they hold out: figures and calibration are those of a training without it."
+        )
+    if lessons.unseen:
+        yield (
+            f"{len(lessons.unseen)} labelled sequences are left out: both shoulders, which tell place and size, are "
+            "never seen at once there."
+        )
 
 
 def _told(folder: Path) -> list[str]:

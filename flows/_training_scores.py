@@ -96,12 +96,12 @@ def make_claims(held_out: CrossValidation, *, floor: float) -> Claims:
     """Put truths and detections side by side, those in judged time alone."""
     judged = {one.sequence_id: one.judged for one in held_out.held_out}
 
-    def claimed(told: Mapping[str, Sequence[Detection]], *, classed: bool) -> list[ClaimedSpan]:
+    def claimed(told: Mapping[str, Sequence[Detection]]) -> list[ClaimedSpan]:
         return [
             ClaimedSpan(sequence_id=name, span=d.span, class_id=d.class_id, score=d.score, group=d.group)
             for name, detections in told.items()
             for d in detections
-            if is_judged(d.span, judged[name]) and (d.class_id is not None or not classed)
+            if is_judged(d.span, judged[name])
         ]
 
     return Claims(
@@ -110,9 +110,9 @@ def make_claims(held_out: CrossValidation, *, floor: float) -> Claims:
             for one in held_out.held_out
             for gesture in one.gestures
         ],
-        ranked=claimed(held_out.detections(floor=0.0), classed=True),
-        uncalibrated=claimed(held_out.detections(floor=0.0, calibrated=False), classed=True),
-        handed_out=claimed(held_out.detections(floor=floor), classed=False),
+        ranked=claimed(held_out.classed()),
+        uncalibrated=claimed(held_out.classed(calibrated=False)),
+        handed_out=claimed(held_out.detections(floor=floor)),
         subject_of={one.sequence_id: one.subject_id for one in held_out.held_out},
         minutes_of={
             one.sequence_id: sum(span.duration_ns for span in one.judged) / NS_PER_SECOND / 60

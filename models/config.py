@@ -152,7 +152,8 @@ class DetectConfig:
     most_per_minute: float = 30.0
     """Detections kept for each minute of a sequence."""
     snap_s: float = 0.3
-    """Edges move by at most this to the nearest minimum of the moving parts' energy; 0: never."""
+    """Edges move by at most so many seconds, rounded to frames, to the nearest minimum of the moving limb's energy; 0:
+    never."""
     nms_sigma: float = 0.3
     """Soft suppression of overlapping detections: scores fall by ``exp(-iou^2 / sigma)`` (Bodla et al. 2017)."""
 

@@ -1,6 +1,6 @@
 """A seed model: a trained network with its words and its calibration, ready to look at sequences."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ import torch
 from models.config import TrainConfig
 from models.detecting.chunks import EncodedSequence, encode
 from models.detecting.finding import FoundSpans, find_spans, judge_spans
+from models.detecting.suppression import overlaps
 from models.detections import Detection, Judgement
 from models.facts import ModelFacts, Temperatures, TrainedOn, TrainingRun, identity_of
 from models.folder import digest_of_model, read_model, write_model
@@ -99,18 +100,20 @@ class SeedModel:
         if not frames.seen.any():
             return []
         spans = find_spans(self.network, encoded, config=self.config.detect)
-        detections = self.told(spans, frames, floor=self.config.detect.floor if floor is None else floor)
-        most = max(1, round(self.config.detect.most_per_minute * len(frames.times_ns) / frames.rate_hz / 60))
-        best = sorted(detections, key=lambda d: (-d.score, d.span, d.class_id or "", d.group))[:most]
-        return sorted(best, key=lambda d: (d.span, d.class_id or "", d.group))
+        return self.handed_out(spans, frames, floor=self.config.detect.floor if floor is None else floor)
 
     def judge(self, poses: PoseSequence, spans: Sequence[TimeSpan]) -> list[Judgement]:
         """Say of each span what it shows, whoever proposed it; raises as ``detect`` does."""
         if not spans:
             return []
-        logits, features = self.judge_encoded(self._looked_at(poses), spans)
-        chances = self.judged.probabilities(logits)
         class_count = len(self.classes)
+        encoded = self._looked_at(poses) if poses.times_ns.shape[0] else None
+        if encoded is not None and encoded.frames.seen.any():
+            logits, features = self.judge_encoded(encoded, spans)
+            chances = self.judged.probabilities(logits)
+        else:  # nobody is seen, so nothing is
+            chances = np.zeros((len(spans), self.vocabulary.outputs.count))
+            features = np.zeros((len(spans), self.network.encoder.width), np.float32)
         return [
             Judgement(
                 probability=float(row[-1]),
@@ -130,7 +133,18 @@ class SeedModel:
         end = np.array([one.stop for one in placed], dtype=np.int64)
         return judge_spans(self.network, encoded, first, end)
 
-    def told(self, spans: FoundSpans, frames: NormalisedSequence, *, floor: float) -> list[Detection]:
+    def handed_out(self, spans: FoundSpans, frames: NormalisedSequence, *, floor: float) -> list[Detection]:
+        """Return of what is told the likeliest, at most ``detect.most_per_minute``, by time."""
+        if not frames.seen.any():
+            return []
+        most = max(1, round(self.config.detect.most_per_minute * len(frames.times_ns) / frames.rate_hz / 60))
+        told = self.told(spans, frames, floor=floor)
+        best = sorted(told, key=lambda d: (-d.score, d.span, d.class_id or "", d.group))[:most]
+        return sorted(best, key=lambda d: (d.span, d.class_id or "", d.group))
+
+    def told(
+        self, spans: FoundSpans, frames: NormalisedSequence, *, floor: float, with_groups: bool = True
+    ) -> list[Detection]:
         """Put found spans into words: classes from the floor on, groups where no class of theirs is named."""
         class_count = len(self.classes)
         chances = self.found.probabilities(spans.logits, spans.output)
@@ -148,12 +162,14 @@ class SeedModel:
                     )
                 )
         unnamed: list[Detection] = []
-        for row in order[~is_class]:
+        edges = {group: _edges_ns(one.span for one in named if one.group == group) for group in self.groups}
+        for row in order[~is_class] if with_groups else ():
             if chances[row] < least:
                 continue
             group = self.groups[spans.output[row] - class_count]
             one = self._detection(spans, row, frames, chance=chances[row], class_id=None, group=group)
-            if not any(other.group == group and other.span.temporal_iou(one.span) >= SAME for other in named):
+            likeness = overlaps(*edges[group], one.span.start_ns, one.span.end_ns)
+            if likeness.max(initial=0.0) < SAME:
                 unnamed.append(one)
         return named + unnamed
 
@@ -279,6 +295,12 @@ class SeedModel:
             found=found,
             judged=judged,
         )
+
+
+def _edges_ns(spans: Iterable[TimeSpan]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return starts and ends, each of shape ``(n,)``."""
+    edges = np.array([(span.start_ns, span.end_ns) for span in spans], np.float64).reshape(-1, 2)
+    return edges[:, 0], edges[:, 1]
 
 
 def _calibration(weights: dict[str, npt.NDArray[Any]], name: str) -> Calibration:

@@ -162,7 +162,7 @@ def _placed(
     # a grid time on a frame needs none after it
     exact = np.abs(times_s[at] - grid_s) < 1e-6
     right = np.where(exact[:, None], after[at], after[np.minimum(at + 1, count - 1)])
-    known = (left >= 0) & (right < count)
+    known = (left >= 0) & (right < count) & (at >= 0)[:, None]  # nothing lies before the first frame
     known &= exact[:, None] | (at + 1 < count)[:, None]
     left, right = np.where(known, left, 0), np.where(known, right, 0)
     span_s = times_s[right] - times_s[left]

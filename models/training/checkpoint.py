@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from schema.errors import BadModelError
@@ -32,6 +32,8 @@ class TrainState:
     """Weights, the optimiser's averages, generators."""
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Anything else that JSON can hold; floats come back exactly."""
+    source: str = ""
+    """The file that it was read from."""
 
 
 class Checkpoint:
@@ -59,10 +61,12 @@ class Checkpoint:
                     return None
                 document = json.loads(header["state"])
                 tensors = {name: file.get_tensor(name) for name in list(file.keys())}
-                return TrainState(step=document["step"], tensors=tensors, facts=document["facts"])
+                return TrainState(
+                    step=document["step"], tensors=tensors, facts=document["facts"], source=str(self.path)
+                )
         except (SafetensorError, OSError, ValueError, KeyError) as error:
             raise BadModelError(
-                f"{self.path.name}: this checkpoint can't be read ({error}); delete it and train from the start"
+                f"{self.path}: this checkpoint can't be read ({error}); delete it and train from the start"
             ) from error
 
     def save(self, state: TrainState) -> None:
@@ -75,7 +79,7 @@ class Checkpoint:
         # own memory for each: safetensors refuses tensors that share some, as tied weights do
         own = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.tensors.items()}
         with written_beside(self.path) as beside:
-            save_file(own, beside, metadata=header)
+            beside.write_bytes(save(own, metadata=header))
 
     def remove(self) -> None:
         """Delete the file, where there is one."""
@@ -131,7 +135,7 @@ def restore(
     except (RuntimeError, KeyError, ValueError) as error:
         what = re.sub(r"\s+", " ", str(error))
         raise BadModelError(
-            f"this checkpoint does not fit the training ({what}); delete it and train from the start"
+            f"{state.source}: this checkpoint does not fit the training ({what}); delete it and train from the start"
         ) from error
 
 

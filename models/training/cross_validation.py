@@ -1,6 +1,6 @@
 """How good a model is on people whom it was not trained on, and how far its logits are to be trusted."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 
@@ -69,15 +69,28 @@ class CrossValidation:
     calibrations: Calibrations
     """Fitted on all folds: for the model that is trained on everybody."""
 
-    def detections(self, *, floor: float = 0.0, calibrated: bool = True) -> dict[str, list[Detection]]:
-        """Return what each held-out sequence shows, by its id, with probabilities fitted on the *other* folds."""
-        told: dict[str, list[Detection]] = {}
+    def detections(self, *, floor: float) -> dict[str, list[Detection]]:
+        """Return what each held-out sequence shows, by its id, as ``SeedModel.detect`` hands it out.
+
+        Probabilities are fitted on the *other* folds.
+        """
+        return {
+            one.sequence_id: model.handed_out(one.found, one.frames, floor=floor)
+            for model, one in self._looks(calibrated=True)
+        }
+
+    def classed(self, *, calibrated: bool = True) -> dict[str, list[Detection]]:
+        """Return every claim of a class, however unlikely, by the sequence's id; else as ``detections``."""
+        return {
+            one.sequence_id: model.told(one.found, one.frames, floor=0.0, with_groups=False)
+            for model, one in self._looks(calibrated=calibrated)
+        }
+
+    def _looks(self, *, calibrated: bool) -> Iterator[tuple[SeedModel, HeldOut]]:
         for fold in self.folds:
             calibrations = fold.calibrations if calibrated else none_of(self.vocabulary)
             model = replace(fold.model, found=calibrations.found, judged=calibrations.judged)
-            for sequence in fold.sequences:
-                told[sequence.sequence_id] = model.told(sequence.found, sequence.frames, floor=floor)
-        return told
+            yield from ((model, one) for one in fold.sequences)
 
     def class_probabilities(self, *, calibrated: bool = True) -> dict[str, Floats]:
         """Return the probability of each class for each true gesture of a sequence, shape ``(gestures, classes)``."""
@@ -107,14 +120,15 @@ def cross_validate(
     """Train a model for each part of the people on all others, and let it look at the part.
 
     People are parts as a whole; what was recorded of unknown people is trained on in every fold and never held out.
-    Pre-training sees none of the held-out people either. Without two known people there is no fold, and calibration
-    leaves logits as they are. The arguments are those of ``train_seed_model``.
+    Pre-training sees none of the held-out people either, and every fold begins from nothing: whom a model to begin with
+    has learned from can't be unlearned, and nobody can tell that it is none of these people. Without two known people
+    there is no fold, and calibration leaves logits as they are. The arguments are those of ``train_seed_model``.
     """
     parts = subject_folds(lessons.labelled, count=lessons.config.folds, seed=lessons.config.seed)
     looked_at: list[tuple[frozenset[str], SeedModel, tuple[HeldOut, ...]]] = []
     for number, subjects in enumerate(parts):
         model = train_seed_model(
-            lessons.without(subjects),
+            replace(lessons.without(subjects), init=None),
             name=name,
             checkpoints=checkpoints,
             stage=f"fold {number + 1} of {len(parts)}",

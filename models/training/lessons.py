@@ -12,7 +12,7 @@ from models.networks.network import Shape
 from models.seed_model import SeedModel
 from models.training.preparing import Vocabulary, make_shape, make_vocabulary, place_labels_of
 from models.training.progress import Report, TrainProgress, report_nothing
-from schema.errors import UsageError
+from schema.errors import ConfigError, UsageError
 from schema.taxonomy import Taxonomy
 from schema.timespan import TimeSpan
 
@@ -47,6 +47,8 @@ class Lessons:
     """For pre-training; read anew by each model, but for those that are labelled too."""
     init: SeedModel | None = None
     """The model to begin with."""
+    unseen: tuple[str, ...] = ()
+    """Labelled sequences that are left out: the shoulders, which tell place and size, are never seen together."""
 
     def without(self, subjects: frozenset[str]) -> "Lessons":
         """Leave out what shows some people."""
@@ -96,30 +98,37 @@ def prepare(
 
     Raises:
         UsageError: There is no labelled gesture, or ``init`` looks at other points.
-        ConfigError: The sequences have different layouts.
+        ConfigError: The sequences have different layouts, or none of them ever shows both shoulders.
     """
     vocabulary = make_vocabulary(labelled, taxonomy=taxonomy, fewest_examples=config.fewest_examples)
     shape = make_shape(_reported(labelled, report, first=0), outputs=vocabulary.outputs, config=config)
     if init:
         shape, config = _like(shape, init), replace(config, network=init.config.network, input=init.config.input)
+    ready: list[Lesson] = []
+    unseen: list[str] = []
+    for sequence in _reported(labelled, report, first=len(labelled)):
+        if not sequence.poses.times_ns.shape[0]:
+            continue
+        frames = normalise(sequence.poses, shape.skeleton, config.input)
+        if not frames.seen.any():
+            unseen.append(frames.sequence_id)
+            continue
+        placed = place_labels_of(sequence, frames, vocabulary=vocabulary)
+        ready.append(Lesson(placed=placed, gestures=sequence.gestures, judged=sequence.judged))
+    if not any(lesson.gestures for lesson in ready):
+        raise ConfigError(
+            f"{len(unseen)} of {len(labelled)} labelled sequences never show both shoulders at once, which tell place "
+            "and size, and the others hold no gesture: there is nothing to learn from"
+        )
     return Lessons(
         taxonomy=taxonomy,
         config=config,
         vocabulary=vocabulary,
         shape=shape,
-        labelled=tuple(
-            Lesson(
-                placed=place_labels_of(
-                    sequence, normalise(sequence.poses, shape.skeleton, config.input), vocabulary=vocabulary
-                ),
-                gestures=sequence.gestures,
-                judged=sequence.judged,
-            )
-            for sequence in _reported(labelled, report, first=len(labelled))
-            if sequence.poses.times_ns.shape[0]
-        ),
+        labelled=tuple(ready),
         unlabelled=unlabelled,
         init=init,
+        unseen=tuple(unseen),
     )
 
 

@@ -17,7 +17,7 @@ from models.inputs.skeletons import Skeleton
 from models.training.checkpoint import Checkpoint, capture, restore
 from models.training.decorrelation import Decorrelation
 from models.training.masked import MaskedMotion
-from models.training.progress import Report, TrainProgress, report_nothing
+from models.training.progress import Report, TrainProgress, checked, report_nothing
 from models.training.sampling import UnlabelledWindows
 from schema.files import digest_of
 
@@ -120,11 +120,13 @@ class _Training:
         state = checkpoint.load() if checkpoint else None
         done = state.step if state else 0
         if state:
-            restore(state, modules=self.modules, optimiser=self.optimiser, generators=self.generators)
+            # one that is finished draws no more: it may have been made on a GPU, whose generators no CPU can take
+            generators = self.generators if done < steps else {}
+            restore(state, modules=self.modules, optimiser=self.optimiser, generators=generators)
         saved_s = time.monotonic()
         self._begin()
         for step in range(done, steps):
-            loss = self._update(step)
+            loss = checked(self._update(step), stage=stage, step=step)
             if step == steps - 1:
                 self._settle()
             if checkpoint and (step == steps - 1 or time.monotonic() - saved_s >= checkpoint_seconds):

@@ -1,7 +1,10 @@
 """How far a training has come."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from schema.errors import BadModelError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +27,15 @@ class TrainProgress:
 
 
 Report = Callable[[TrainProgress], None]
+
+
+def checked(loss: float, *, stage: str, step: int) -> float:
+    """Return the loss of an update; raises ``BadModelError`` where it is no number, before anything is saved."""
+    if not math.isfinite(loss):
+        raise BadModelError(
+            f"{stage}: training diverged at update {step + 1}, its loss is {loss}; train with a smaller learning_rate"
+        )
+    return loss
 
 
 def report_nothing(progress: TrainProgress) -> None:

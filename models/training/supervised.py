@@ -15,7 +15,7 @@ from models.training.changes import change
 from models.training.checkpoint import Checkpoint, capture, restore
 from models.training.losses import dense_loss, span_loss
 from models.training.pretraining import rate_at
-from models.training.progress import Report, TrainProgress
+from models.training.progress import Report, TrainProgress, checked
 from models.training.targets import dense_targets, span_targets
 
 WARM_UP = 0.3
@@ -41,6 +41,8 @@ def train_network(
 
     A training that was killed goes on from its checkpoint to the very same weights on one CPU thread; one that is done
     is read from it.
+
+    Raises ``BadModelError`` where training diverges.
     """
     steps = updates(sum(len(one.gestures) for one in sequences), config=config)
     sampler = WindowSampler(sequences, length=_window_length(network, config), balance=config.balance)
@@ -58,7 +60,7 @@ def train_network(
         for group in optimiser.param_groups:
             group["lr"] = rate_at(step, steps=steps, greatest=config.learning_rate, warm_up=WARM_UP)
         loss = _update(network, optimiser, sampler, step, config=config, device=device, flipped_output=flipped_output)
-        report(TrainProgress(stage=stage, step=step + 1, steps=steps, loss=loss))
+        report(TrainProgress(stage=stage, step=step + 1, steps=steps, loss=checked(loss, stage=stage, step=step)))
         is_due = step == steps - 1 or time.monotonic() - saved_s >= config.checkpoint_seconds
         if checkpoint and is_due:
             checkpoint.save(capture(step + 1, modules={"network": network}, optimiser=optimiser, generators={}))

@@ -1,5 +1,6 @@
 """Where a training stands: saved at once, exact to the bit, and never taken for another training's."""
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from torch import nn
 
 from models.training.checkpoint import Checkpoint, TrainState, capture, restore
-from schema.errors import BadModelError
+from schema.errors import BadModelError, StoreFullError
 from tests.kills import killed_at
 
 torch.set_num_threads(1)
@@ -68,6 +69,24 @@ def test_a_kill_while_saving_leaves_the_old_state_or_the_new(tmp_path: Path) -> 
             break
     assert found[0] == 1
     assert found[-1] == 2
+
+
+def test_a_full_disk_is_named_and_the_old_state_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = Checkpoint(tmp_path / "one.safetensors", "key")
+    checkpoint.save(state(step=1))
+
+    def full(path: Path, data: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(StoreFullError, match="the disk is full"):
+        checkpoint.save(state(step=2))
+    back = checkpoint.load()
+    assert back is not None
+    assert back.step == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["one.safetensors"]
 
 
 def trained(steps: int, *, path: Path | None = None, stop: int | None = None) -> dict[str, torch.Tensor]:

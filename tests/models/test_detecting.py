@@ -73,8 +73,24 @@ def test_what_is_not_seen_has_no_energy(network: SeedNetwork) -> None:
     skeleton = network.shape.skeleton
     positions = np.random.default_rng(0).normal(size=(10, len(skeleton.points), 2)).astype(np.float32)
     unseen = np.zeros(positions.shape[:2], np.bool_)
-    assert not part_energies(positions, unseen, skeleton).any()
-    assert part_energies(positions, ~unseen, skeleton).all()
+    assert np.isnan(part_energies(positions, unseen, skeleton)).all()
+    assert (part_energies(positions, ~unseen, skeleton) > 0).all()
+    outside = part_energies(positions, unseen, skeleton, inside=slice(10, 10))
+    assert (outside == 0).all()
+
+
+def test_a_limb_that_is_lost_is_not_at_rest() -> None:
+    energies = np.full((60, 2), 0.5, np.float32)
+    energies[20:40, 0] = 5.0
+    energies[18, 0] = 0.1
+    energies[19:24, 0] = np.nan
+    energies[:, 1] = np.nan
+    energies[30:33, 1] = 0.2
+    first, end = snap(np.array([20.0]), np.array([36.0]), energies, within=4)
+    assert first[0] == 18
+    assert end[0] == 40
+    nowhere, _ = snap(np.array([20.0]), np.array([36.0]), np.full((60, 2), np.nan, np.float32), within=4)
+    assert nowhere[0] == 20
 
 
 def test_of_spans_that_tell_the_same_the_best_stays() -> None:

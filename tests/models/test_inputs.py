@@ -91,6 +91,21 @@ def test_a_long_sequence_in_blocks_is_what_it_is_at_once(monkeypatch) -> None:
     assert np.allclose(whole.scores, parts.scores, atol=1e-5)
 
 
+@pytest.mark.parametrize("block_frames", [7, 37, 64])
+def test_a_hole_at_the_edge_of_a_block_stays_a_hole(monkeypatch, block_frames: int) -> None:
+    poses = made_sequence("one", seconds=20).poses
+    kept = np.ones(len(poses.times_ns), np.bool_)
+    kept[60:200] = kept[300:420] = False
+    holed = replace(poses, times_ns=poses.times_ns[kept], positions=poses.positions[kept], scores=poses.scores[kept])
+    skeleton = make_skeleton("coco17", watched_points("coco17"))
+    whole = normalise(holed, skeleton, InputConfig())
+    assert not whole.seen.any(axis=1).all()
+    monkeypatch.setattr(normalising, "BLOCK_FRAMES", block_frames)
+    parts = normalise(holed, skeleton, InputConfig())
+    assert np.array_equal(whole.seen, parts.seen)
+    assert np.allclose(whole.positions, parts.positions, atol=1e-5)
+
+
 def test_without_shoulders_nothing_counts_as_seen() -> None:
     poses = made_sequence("one", seconds=4).poses
     positions, scores = poses.positions.copy(), poses.scores.copy()

@@ -6,15 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from models.inputs.poses import LabelledSequence
 from models.inputs.views import outlines_of
 from models.seed_model import SeedModel
+from models.training import supervised
 from models.training.cross_validation import cross_validate, subject_folds
 from models.training.lessons import Lessons, prepare
 from models.training.preparing import flipped_outputs
 from models.training.train import Checkpoints, train_seed_model
-from schema.errors import ConfigError, UsageError
+from schema.errors import BadModelError, ConfigError, UsageError
 from tests.made_motions import CLASSES, TINY, made_people, made_sequence, made_taxonomy
 
 TAXONOMY = made_taxonomy()
@@ -156,7 +158,7 @@ def test_nobody_is_in_the_fold_that_the_model_knew() -> None:
     checked = cross_validate(lessons_of(labelled, steps=30, folds=2), name="a")
     for fold in checked.folds:
         assert {one.subject_id for one in fold.sequences} == set(fold.subjects)
-    assert set(checked.detections()) == {one.poses.sequence_id for one in labelled}
+    assert set(checked.classed()) == {one.poses.sequence_id for one in labelled}
 
 
 def test_calibrated_probabilities_hold_better_than_raw_ones() -> None:
@@ -166,7 +168,7 @@ def test_calibrated_probabilities_hold_better_than_raw_ones() -> None:
         told, right = [], []
         for one in checked.held_out:
             taken = set()
-            detections = checked.detections(calibrated=calibrated)[one.sequence_id]
+            detections = checked.classed(calibrated=calibrated)[one.sequence_id]
             for d in sorted((d for d in detections if d.class_id in CLASSES), key=lambda d: -d.score):
                 meant = [
                     g
@@ -229,3 +231,54 @@ def test_many_labels_get_more_updates_than_the_least() -> None:
 def test_the_mirror_image_of_a_side_is_the_other_side() -> None:
     classes = ["nodding", "left_arm_up", "right_arm_up", "touching-right-ear", "upright"]
     assert flipped_outputs(classes) == {1: 2, 2: 1, 3: -1}
+
+
+def test_folds_do_not_begin_with_a_model_that_may_know_whom_they_hold_out(model: SeedModel) -> None:
+    lessons = lessons_of(made_people(4, seconds=20), init=model, steps=1, learning_rate=1e-6, folds=2)
+
+    def way(other: SeedModel) -> float:
+        pairs = zip(model.network.encoder.parameters(), other.network.encoder.parameters(), strict=True)
+        return max(float((theirs - ours).detach().abs().max()) for ours, theirs in pairs)
+
+    whole = train_seed_model(lessons, name="a")
+    checked = cross_validate(lessons, name="a")
+    assert [way(fold.model) > 20 * way(whole) for fold in checked.folds] == [True, True]
+
+
+def without_a_shoulder(one: LabelledSequence) -> LabelledSequence:
+    positions, scores = one.poses.positions.copy(), one.poses.scores.copy()
+    positions[:, 5], scores[:, 5] = np.nan, 0
+    return replace(one, poses=replace(one.poses, positions=positions, scores=scores))
+
+
+def test_who_never_shows_both_shoulders_is_left_out_and_told() -> None:
+    people = made_people(3, seconds=20)
+    lessons = lessons_of([*people[:2], without_a_shoulder(people[2])])
+    assert lessons.unseen == (people[2].poses.sequence_id,)
+    assert len(lessons.labelled) == 2
+    with pytest.raises(ConfigError, match="2 of 2 labelled sequences never show both shoulders"):
+        lessons_of([without_a_shoulder(one) for one in people[:2]], **{"input": replace(TINY.input, fewest_seen=0.0)})
+
+
+def test_of_whom_nothing_is_seen_nothing_is_said(model: SeedModel) -> None:
+    hidden = without_a_shoulder(made_sequence("hidden", seconds=20)).poses
+    assert model.detect(hidden) == []
+    (told,) = model.judge(hidden, [made_sequence("hidden", seconds=20).gestures[0].span])
+    assert told.probability == 0
+    assert set(told.class_probabilities.values()) == {0.0}
+    assert told.embedding.shape == (TINY.network.width,)
+
+
+def test_a_card_counts_what_the_model_hands_out() -> None:
+    labelled = made_people(4, seconds=20)
+    lessons = lessons_of(labelled, folds=2, detect=replace(TINY.detect, most_per_minute=3.0))
+    checked = cross_validate(lessons, name="a")
+    told = checked.detections(floor=0.0)
+    assert all(len(one) <= 1 for one in told.values())
+    assert sum(map(len, checked.classed().values())) > len(told)
+
+
+def test_a_training_that_diverges_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervised, "_loss", lambda *_, **__: torch.tensor(float("nan"), requires_grad=True))
+    with pytest.raises(BadModelError, match=r"diverged at update 1, .* smaller learning_rate"):
+        trained()
