@@ -18,6 +18,7 @@ from flows._plan import study_videos
 from flows._player_review import pull_votes
 from flows._queue import update_queue
 from flows._review import review_client
+from flows._rewording import settle_rewording, wording_lease
 from flows._standing import read_standing
 from flows._study import Study
 from flows._videos import read_video_part
@@ -34,12 +35,14 @@ def pull(study: Study) -> Outcome:
     outcome = Outcome(stage="pull")
     started_ns = time.time_ns()
     with waited_lease(study.layout, "pull", STUDY_KEY):
-        asked = tasks_from_rows(study.store.read(TASKS))
-        if not asked and not study.store.read(PLAYER_QUESTIONS).num_rows:
+        if not study.store.read(TASKS).num_rows and not study.store.read(PLAYER_QUESTIONS).num_rows:
             outcome.notes.append("nothing was put on the page yet: `pressroom push` does that")
             return outcome
         with review_client(study) as (server, client):
-            answers, no_answers = pull_answers(study, asked, server=server, client=client)
+            with wording_lease(study):  # an answer is read with the words that its question has now
+                settle_rewording(study, server=server, client=client)
+                asked = tasks_from_rows(study.store.read(TASKS))
+                answers, no_answers = pull_answers(study, asked, server=server, client=client)
             votes, no_votes = pull_votes(study, server=server, client=client)
             if asked:
                 outcome.notes += update_queue(study, read_standing(study), server=server, client=client)

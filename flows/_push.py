@@ -1,7 +1,7 @@
 """Questions to the review server: each is put on the page once, also after a kill, and recorded with what it showed."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,12 +13,13 @@ from annotation.studio.service import ReviewServer
 from flows._clips import ClipWish, ReviewClip, VideoClips
 from flows._leases import waited_lease
 from flows._outcome import Outcome, record_run
-from flows._plan import current_candidates, study_videos
+from flows._plan import current_candidates, disposed_videos, study_videos
 from flows._player_questions import to_ask
 from flows._player_review import push_questions
 from flows._questions import QuestionPlan, Waiting, ask_again, plan_questions
 from flows._queue import deleted_tasks, update_queue
 from flows._review import TITLES, ensure_study_project, page_of, review_client
+from flows._rewording import Rewording, is_rewording_left, reword, settle_rewording, wording_lease
 from flows._rounds import current_round
 from flows._standing import Standing, read_standing
 from flows._study import Study
@@ -31,6 +32,8 @@ from schema.timespan import NS_PER_SECOND
 
 BATCH = 200
 """Tasks that are imported and recorded together: a killed push loses the clips of one batch at most."""
+REWORDED_AT_ONCE = 20
+"""Questions that are worded anew together: a pull waits meanwhile, some 0.3 s each."""
 
 
 def push(study: Study, *, recreate: bool = False) -> Outcome:
@@ -43,6 +46,7 @@ def push(study: Study, *, recreate: bool = False) -> Outcome:
     outcome = Outcome(stage="push")
     started_ns = time.time_ns()
     with waited_lease(study.layout, "push", STUDY_KEY):
+        _settle_rewording(study)
         standing = read_standing(study)
         plan, asking, changed = plan_questions(study, standing), to_ask(study), changed_questions(study, standing)
         if len(plan) or asking or changed or recreate or is_order_old(study, standing):
@@ -59,11 +63,17 @@ def push(study: Study, *, recreate: bool = False) -> Outcome:
     return outcome
 
 
+def _settle_rewording(study: Study) -> None:
+    if is_rewording_left(study):
+        with review_client(study) as (server, client), wording_lease(study):
+            settle_rewording(study, server=server, client=client)
+
+
 def count_waiting(study: Study, *, recreate: bool = False) -> int:
     """Count what a push would do, without the review server, which alone knows what was deleted on it."""
     standing = read_standing(study)
     waiting = len(plan_questions(study, standing)) + len(to_ask(study)) + len(changed_questions(study, standing))
-    return waiting + recreate + is_order_old(study, standing)
+    return waiting + recreate + is_order_old(study, standing) + is_rewording_left(study)
 
 
 def is_order_old(study: Study, standing: Standing) -> bool:
@@ -79,12 +89,14 @@ def changed_questions(study: Study, standing: Standing) -> list[tuple[ReviewTask
     """List the unanswered verdicts that today's candidates word otherwise: by edges, class, proposer, score or reason.
 
     Questions that nobody proposes any more stay as they are, at the end of the queue: they were asked in earnest once,
-    and their answers tell what the new proposals miss.
+    and their answers tell what the new proposals miss. So do those whose video file is gone: no other clip can be cut.
     """
+    gone = disposed_videos(study)
     answered = {answer.candidate_id for answer in standing.annotations}
     today = {
         candidate.candidate_id: (video, candidate)
         for video, candidate in current_candidates(study, study_videos(study))
+        if video.video_id not in gone
     }
     return [
         (task, Waiting(kind=task.kind, video=today[task.candidate_id][0], shown=today[task.candidate_id][1]))
@@ -134,7 +146,8 @@ class _Pusher:
             self._push_to_project(waiting)
         return len(plan)
 
-    def _push_to_project(self, waiting: Sequence[Waiting]) -> None:
+    def _push_to_project(self, waiting: Sequence[Waiting], *, rounds: Mapping[str, int] | None = None) -> None:
+        """Put questions of one project on the page; ``rounds`` names, by id, those of questions that are put again."""
         if not waiting:
             return
         project = ensure_study_project(self._study, self._client, waiting[0].kind)
@@ -151,29 +164,37 @@ class _Pusher:
                 self._task(one, clip, place=(project, numbers[one.shown.candidate_id]), version=version)
                 for one, clip in zip(batch, clips, strict=True)
             ]
+            put_in = rounds or {}
+            tasks = [replace(one, round_number=put_in.get(one.candidate_id, one.round_number)) for one in tasks]
             self._study.store.append(TASKS, tasks_to_rows(tasks))
 
     def update(self, changed: Iterable[tuple[ReviewTask, Waiting]]) -> int:
         """Word open questions anew; one that somebody has answered meanwhile stays as it is. Returns how many."""
-        updated = []
-        for task, waiting in changed:
-            if task.server_id != self._server.server_id:
-                continue
-            clip = self._clip(waiting)
-            document = self._document(waiting, clip)
-            if self._client.update_task(task.task_number, document["data"]):
-                self._client.set_shown(task.task_number, document["predictions"][0]["result"])
-                place = (task.project_number, task.task_number)
-                updated.append(self._task(waiting, clip, place=place, version=task.page_version))
-        self._study.store.append(TASKS, tasks_to_rows(updated))
-        return len(updated)
+        mine = [(task, waiting) for task, waiting in changed if task.server_id == self._server.server_id]
+        count = 0
+        for first in range(0, len(mine), REWORDED_AT_ONCE):
+            rewordings = [self._rewording(task, waiting) for task, waiting in mine[first : first + REWORDED_AT_ONCE]]
+            count += reword(self._study, rewordings, client=self._client)
+        return count
+
+    def _rewording(self, task: ReviewTask, waiting: Waiting) -> Rewording:
+        clip = self._clip(waiting)
+        document = self._document(waiting, clip)
+        return Rewording(
+            task=self._task(waiting, clip, place=(task.project_number, task.task_number), version=task.page_version),
+            data=document["data"],
+            result=document["predictions"][0]["result"],
+        )
 
     def recreate(self, standing: Standing) -> int:
         """Ask again what was deleted on the server, where the person is still followed; returns how many."""
         gone = {task.candidate_id for task in deleted_tasks(self._study, server=self._server, client=self._client)}
-        again = ask_again(self._study, standing, [task for task in standing.tasks if task.candidate_id in gone])
+        mine = [t for t in standing.tasks if t.server_id == self._server.server_id and t.candidate_id in gone]
+        again = ask_again(self._study, standing, mine)
+        # the words are those of an earlier round, which is to be reported with what came of them
+        rounds: dict[str, int] = {task.candidate_id: task.round_number for task in mine}
         for kinds in ((QuestionKind.VERDICT, QuestionKind.KNOWN), *((kind,) for kind in TITLES)):
-            self._push_to_project([waiting for waiting in again if waiting.kind in kinds])
+            self._push_to_project([waiting for waiting in again if waiting.kind in kinds], rounds=rounds)
         return len(again)
 
     def _clip(self, waiting: Waiting) -> ReviewClip:

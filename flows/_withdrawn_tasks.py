@@ -14,6 +14,7 @@ from flows._doomed import Doomed
 from flows._erasure import Erased, erase_log_lines
 from flows._player_review import QUESTION_FIELD
 from flows._review import review_client
+from flows._rewording import settle_rewording, wording_lease
 from flows._study import Study
 from schema.arrow import PLAYER_QUESTIONS, TASKS, TableSpec
 from schema.rows import Row
@@ -49,6 +50,8 @@ def erase_questions(study: Study, doomed: Doomed, erased: Erased) -> None:
     was_running = service.running(study.layout) is not None
     try:
         with review_client(study) as (server, client):
+            with wording_lease(study):  # a killed push may have left a note with the questions' ids
+                settle_rewording(study, server=server, client=client)
             _erase_from_server(study, doomed, erased, asked=asked, server=server, client=client)
     finally:
         if not was_running:

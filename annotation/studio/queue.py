@@ -83,6 +83,10 @@ class TaskQueue(Connection):
         named = self._named_tasks(project_number, "id", numbers)
         return {state.number: state for state in (_state(row, id_field) for row in named)}
 
+    def task_data(self, project_number: int, numbers: Collection[int]) -> dict[int, dict[str, Any]]:
+        """Return what tasks show, by number; those that are gone are left out."""
+        return {int(row["id"]): row["data"] for row in self._named_tasks(project_number, "id", numbers)}
+
     def missing_tasks(self, project_number: int, recorded: Collection[int]) -> set[int]:
         """Return which of the recorded task numbers are not on the server any more: deleted by hand."""
         gone: set[int] = set()

@@ -9,6 +9,7 @@ import pytest
 from annotation.pages.verdict_page import answer_result
 from annotation.studio import service
 from annotation.studio.accounts import ensure_scripted_accounts
+from annotation.studio.server import LabelStudioClient
 from flows import _push
 from flows._clips import clip_files
 from flows._plan import current_candidates, study_videos
@@ -118,6 +119,40 @@ def test_an_open_question_follows_its_candidate_and_an_answered_one_stays(
     assert shown[1]["end"] == shown[0]["end"] + 2, "0.2 s at 10 frames per second"
     assert call(study, "GET", f"/api/tasks/{answered.task_number}/").json()["data"] == untouched
     assert push(study).rows == 0
+
+
+def test_what_a_killed_push_worded_anew_is_recorded_by_the_next_pull(
+    study: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached, other = asked(study)[3], asked(study)[4]
+    today = current_candidates(study, study_videos(study))
+    meant = {reached.candidate_id, other.candidate_id}
+
+    def changed(*_: object) -> list[object]:
+        return [(video, replace(one, reason="anew") if one.candidate_id in meant else one) for video, one in today]
+
+    update_task = LabelStudioClient.update_task
+
+    def killed(client: LabelStudioClient, number: int, data: dict[str, object]) -> bool:
+        if number == other.task_number:
+            raise KeyboardInterrupt
+        return update_task(client, number, data)
+
+    monkeypatch.setattr(_push, "current_candidates", changed)
+    with monkeypatch.context() as patch:
+        patch.setattr(LabelStudioClient, "update_task", killed)
+        with pytest.raises(KeyboardInterrupt):
+            push(study)
+    assert {reached, other} < set(asked(study))
+    with review_client(study) as (server, client):
+        client.annotate(
+            reached.task_number, answer_result(Verdict.ACCEPT), account=ensure_scripted_accounts(server, count=1)[0]
+        )
+    pull(study)
+    newest = {task.candidate_id: task for task in asked(study)}
+    assert newest[reached.candidate_id] == replace(reached, reason="anew")
+    assert newest[other.candidate_id] == other
+    assert push(study).rows == 1
 
 
 def test_questions_about_a_withdrawn_video_are_deleted_and_their_clips_too(study: Study) -> None:
