@@ -29,7 +29,8 @@ class AskedBefore:
 
 def asked_before(study: Study, video: VideoRecord) -> AskedBefore:
     """Read what was asked about a video."""
-    asked = [task for task in tasks_from_rows(study.store.read(TASKS)) if task.anchor.sha256 == video.sha256]
+    questions = study.store.read(TASKS)
+    asked = tasks_from_rows(questions.filter(pc.equal(questions["sha256"], video.sha256)))
     kinds = (QuestionKind.VERDICT, QuestionKind.EXPERT)
     tasks = tuple(replace(one, candidate_id=_candidate_of(one)) for one in asked if one.kind in kinds)
     rows = study.store.read(ANNOTATIONS)

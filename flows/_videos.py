@@ -16,12 +16,12 @@ from flows._stages import Part, is_smoothed, perception_stages, video_parts
 from flows._study import Study
 from kinematics.stretches import Stretch, stretches_of
 from perception.visibility import too_few_hands
-from proposals.merge import inherit_ids
-from proposals.propose import propose_candidates
+from proposals.merge import answered_elsewhere, inherit_ids
+from proposals.propose import STAGE, propose_candidates
 from schema.arrow import CANDIDATES, KEYPOINTS, PLAYERS, SMOOTHED, TRACKS, VISIBILITY, TableSpec
 from schema.errors import DropReason
 from schema.people_rows import roles_from_rows, visibilities_from_rows
-from schema.records import Dropped, KeypointSequence, Track, VideoRecord
+from schema.records import CandidateId, Dropped, KeypointSequence, Track, VideoRecord
 from schema.rows import (
     candidates_to_rows,
     concatenated,
@@ -156,7 +156,15 @@ def _candidates(study: Study, video: VideoRecord) -> tuple[pa.Table, list[Droppe
     dropped += unseen.values()
     before = asked_before(study, video)
     rewordable = before.unanswered if current_round(study).round_number else frozenset[str]()
-    return candidates_to_rows(inherit_ids(kept, before.tasks, said=before.said, unanswered=rewordable)), dropped
+    named = inherit_ids(kept, before.tasks, said=before.said, unanswered=rewordable)
+    answered = answered_elsewhere(named, before.tasks, said=before.said)
+    dropped += [_answered(candidate_id, question_id) for candidate_id, question_id in answered.items()]
+    return candidates_to_rows(one for one in named if one.candidate_id not in answered), dropped
+
+
+def _answered(candidate_id: CandidateId, question_id: CandidateId) -> Dropped:
+    detail = f"people were asked about its class there in the question {question_id}"
+    return Dropped(stage=STAGE, item_id=candidate_id, reason=DropReason.ANSWERED, detail=detail)
 
 
 def _stretches(rows: pa.Table) -> Iterator[Stretch]:

@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 
 from proposals.drafts import Draft
 from proposals.timeline import Timeline
 from schema.matching import box_iou, match_one_to_one
-from schema.records import Candidate, ReviewTask
+from schema.records import Candidate, CandidateId, ReviewTask
 from schema.timespan import NS_PER_SECOND, TimeSpan
 
 INHERIT_TEMPORAL_IOU = 0.7
@@ -104,18 +105,10 @@ def inherit_ids(
     Returns:
         The candidates in the order given.
     """
-
-    def spoken_of(candidate: Candidate, task: ReviewTask) -> float:
-        if candidate.class_id not in said[str(task.candidate_id)]:
-            return 0.0
-        overlap = _overlap(candidate, task)
-        inside = candidate.span.overlap_ns(task.anchor.span) / candidate.span.duration_ns
-        return overlap if overlap >= ANSWERED_TEMPORAL_IOU or inside >= MOSTLY_INSIDE else 0.0
-
     renamed = list(candidates)
     passes = (
         (_likeness, None, INHERIT_TEMPORAL_IOU),
-        (spoken_of, said, 0.0),
+        (partial(_spoken_of, said=said), said, 0.0),
         (_overlap, unanswered, INHERIT_TEMPORAL_IOU),
     )
     for score, among, at_least in passes:
@@ -127,6 +120,39 @@ def inherit_ids(
         for left, right in pairs:
             renamed[free[left]] = dataclasses.replace(renamed[free[left]], candidate_id=left_over[right].candidate_id)
     return renamed
+
+
+def answered_elsewhere(
+    candidates: Sequence[Candidate], earlier: Sequence[ReviewTask], *, said: Mapping[str, Collection[str]]
+) -> dict[CandidateId, CandidateId]:
+    """Find candidates that repeat an answered question which another one has inherited (``inherit_ids`` ran before).
+
+    A model may see three gestures where people were asked about one and have said that there is one, or none: their
+    answers hold for all of them.
+
+    Returns:
+        The ids of such candidates, each with that of the question.
+    """
+    asked = {task.candidate_id: task for task in earlier}
+    answered = [task for task in asked.values() if task.candidate_id in said]
+    found = {}
+    for candidate in candidates:
+        if candidate.candidate_id in asked:
+            continue
+        likeness = [(_spoken_of(candidate, task, said=said), task.candidate_id) for task in answered]
+        best, question_id = max(likeness, default=(0.0, candidate.candidate_id))
+        if best > 0:
+            found[candidate.candidate_id] = question_id
+    return found
+
+
+def _spoken_of(candidate: Candidate, task: ReviewTask, *, said: Mapping[str, Collection[str]]) -> float:
+    """Return the temporal IoU of a candidate and a question whose answers spoke of its class there, else 0."""
+    if candidate.class_id not in said[task.candidate_id]:
+        return 0.0
+    overlap = _overlap(candidate, task)
+    inside = candidate.span.overlap_ns(task.anchor.span) / candidate.span.duration_ns
+    return overlap if overlap >= ANSWERED_TEMPORAL_IOU or inside >= MOSTLY_INSIDE else 0.0
 
 
 def _likeness(candidate: Candidate, task: ReviewTask) -> float:

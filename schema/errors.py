@@ -85,6 +85,8 @@ class DropReason(StrEnum):
     """A person was seen, but neither a contact nor a movement stood out."""
     OVER_BUDGET = "over_budget"
     """A candidate beyond the number that is kept for each track minute."""
+    ANSWERED = "answered"
+    """A candidate that people have answered already: one like it was asked there, in another round."""
     CRASHED = "crashed"
     """The process that worked on the item was killed by a signal, twice."""
     OUT_OF_MEMORY = "out_of_memory"

@@ -100,6 +100,7 @@ STAGE_CODE: dict[str, tuple[str, ...]] = {
         "models/training/calibration.py",
         "perception/visibility.py",
         "flows/_videos.py::_candidates",
+        "flows/_videos.py::_answered",
         "flows/_videos.py::_stretches",
         "schema/rows.py::candidates_to_rows",
     ),

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proposals.drafts import Draft
-from proposals.merge import inherit_ids, merge_drafts
+from proposals.merge import answered_elsewhere, inherit_ids, merge_drafts
 from schema.records import CandidateId
 from schema.timespan import TimeSpan
 from tests.factories import BOX, OTHER_VIDEO_ID, VIDEO_ID, make_anchor, make_candidate, make_task
@@ -114,6 +114,23 @@ def test_what_was_answered_is_not_asked_once_more_because_the_edges_are_set_othe
     ]
     assert [c.candidate_id for c in inherit_ids(new, asked, said=said)] == ["neck", "ear", "around", "person"]
     assert [c.candidate_id for c in inherit_ids(new, asked)] == ["later", "inside", "around", "person"]
+
+
+def test_what_else_lies_in_an_answered_question_is_answered_too():
+    asked = [task("long", 2, 12, class_id="ear"), task("open", 20, 24, class_id="ear")]
+    said = {"long": {"ear"}}
+    new = [
+        candidate("first", 2, 8, class_id="ear"),
+        candidate("second", 8.5, 9.5, class_id="ear"),
+        candidate("mostly outside", 11, 14, class_id="ear"),
+        candidate("other class", 9, 10, class_id="neck"),
+        candidate("other person", 9, 10, class_id="ear", box=(400.0, 50.0, 600.0, 450.0)),
+        candidate("of an open question", 21, 22, class_id="ear"),
+    ]
+    named = inherit_ids(new, asked, said=said)
+    assert named[0].candidate_id == "long"
+    assert answered_elsewhere(named, asked, said=said) == {"second": "long"}
+    assert answered_elsewhere(named, asked, said={}) == {}
 
 
 times = st.integers(0, 40).map(lambda k: k / 4)
