@@ -17,13 +17,13 @@ from flows._leases import lease_holders
 from flows._minutes import minutes_left, price_of
 from flows._plan import disposed_videos, poorer_videos, study_videos, to_perceive, to_propose
 from flows._publication import published_release, study_releases
+from flows._questions import count_windows
 from flows._retention import cannot_be_redone
 from flows._rounds import current_round
 from flows._seed_models import model_facts
-from flows._standing import read_standing
+from flows._standing import Standing, read_standing
 from flows._study import Study
 from flows._withdrawals import opted_out_videos, withdrawn_videos
-from schema.answer_rows import annotations_from_rows
 from schema.arrow import ANNOTATIONS, RUNS, TASKS
 from schema.questions import QuestionKind
 from schema.records import VideoRecord
@@ -41,7 +41,8 @@ def plan_facts(study: Study) -> dict[str, Any]:
     frames = sum(v.frame_count for v in waiting)
     inventory = take_inventory(study, videos)
     new_tasks = inventory.candidates_to_push
-    price = price_of(annotations_from_rows(study.store.read(ANNOTATIONS)), study.config.annotate)
+    standing = read_standing(study)
+    price = price_of(standing, study.config.annotate)
     return {
         **_collection_facts(campaign),
         "back_ends": study.told_back_ends,
@@ -56,7 +57,7 @@ def plan_facts(study: Study) -> dict[str, Any]:
         "candidates_to_push": new_tasks,
         "candidates_on_hold": inventory.candidates_on_hold,
         "annotator_minutes": round(new_tasks * price.of_candidate(study.config.annotate) / 60, 1),
-        **_round_facts(study),
+        **_round_facts(study, standing),
         "release_to_build": study.store.read(ANNOTATIONS).num_rows > 0 and published_release(study) is None,
         **disk_forecast(study, due=due, videos=videos, waiting=waiting),
     }
@@ -151,12 +152,18 @@ def _frames_per_second(study: Study, videos: Sequence[VideoRecord]) -> float:
     return sum(count for count, _ in measured) / seconds if seconds else FRAMES_PER_SECOND_UNMEASURED
 
 
-def _round_facts(study: Study) -> dict[str, Any]:
-    """Tell the round, its model, and the minutes of people's time that it may still spend on new candidates."""
+def _round_facts(study: Study, standing: Standing | None = None) -> dict[str, Any]:
+    """Tell the round, its model, and the minutes of people's time that it may still spend on new candidates.
+
+    Where the minutes have no limit, the answers need not be added up for it, nor windows be drawn.
+    """
     current = current_round(study)
-    left = minutes_left(study, read_standing(study)) if study.config.annotate.round_minutes else None
-    minutes = {} if left is None else {"round_minutes_left": round(left, 1)}
-    return {"round": current.round_number, "model": current.model or None, **minutes}
+    told = {"round": current.round_number, "model": current.model or None}
+    if not study.config.annotate.round_minutes:
+        return told
+    standing = standing or read_standing(study)
+    left = minutes_left(study, standing, windows=count_windows(study, standing))
+    return told if left is None else told | {"round_minutes_left": round(left, 1)}
 
 
 def _seconds_by_stage(study: Study) -> dict[str, float]:

@@ -15,20 +15,20 @@ from annotation.asking.known import FEWEST_ANSWERS, LEAST_POSTERIOR, KnownItem, 
 from annotation.asking.known_mix import equal_annotators, known_needed, mix
 from annotation.asking.overlap import Step
 from flows._identity import declared_people
-from flows._minutes import affordable
+from flows._minutes import affordable, draw_lacking, lacking_seconds
 from flows._plan import current_candidates, disposed_videos, is_current, study_videos, to_push
 from flows._stages import video_parts
 from flows._standing import Standing
 from flows._study import Study
 from flows._videos import kept_tracks_of
-from proposals.audit import audit_cells, draw_windows
+from proposals.audit import audit_cells
 from proposals.select import Vector, select_next, worth_of_asking
 from schema.arrow import PLAYERS, TRACKS
 from schema.errors import ItemError
 from schema.privacy import keyed_fraction, make_question_id
 from schema.questions import AuditWindow, KnownAnswer, QuestionKind, expert_ids
 from schema.records import Candidate, CandidateId, ReviewTask, Track, VideoId, VideoRecord
-from schema.timespan import NS_PER_SECOND, TimeSpan
+from schema.timespan import TimeSpan
 
 AUDITOR = "chance"
 """Proposer of audit windows: nothing but chance."""
@@ -69,7 +69,8 @@ class QuestionPlan:
 def plan_questions(study: Study, standing: Standing) -> QuestionPlan:
     """Work out what is asked next: nothing that was asked before, and no more than the open queue takes."""
     planner = _Planner(study, standing)
-    ordered = planner.ordered()
+    windows = planner.windows()
+    ordered = planner.ordered(windows=len(windows))
     calibration = planner.calibration(ordered)
     to_expert = {waiting.about for waiting in calibration}
     chosen = [waiting for waiting in ordered if waiting.shown.candidate_id not in to_expert]
@@ -81,12 +82,17 @@ def plan_questions(study: Study, standing: Standing) -> QuestionPlan:
         known=[item.answer for item in items],
         expert=calibration + planner.unsettled(),
         blind=planner.blind(chosen),
-        audit=planner.windows(),
+        audit=windows,
         held_count=waiting_count,
     )
     shown = {waiting.shown.candidate_id for waiting in plan.stream}
     plan.known = [answer for answer in plan.known if answer.question_id in shown]
     return plan
+
+
+def count_windows(study: Study, standing: Standing) -> int:
+    """Count the random windows that the next push puts; they are asked whatever a round has left."""
+    return len(_Planner(study, standing).windows())
 
 
 def ask_again(study: Study, standing: Standing, tasks: Iterable[ReviewTask]) -> list[Waiting]:
@@ -107,12 +113,12 @@ class _Planner:
         self._asked: dict[str, ReviewTask] = {task.candidate_id: task for task in standing.tasks}
         self._read_tracks: dict[VideoId, list[Track]] = {}
 
-    def ordered(self) -> list[Waiting]:
-        """Return the candidates to ask, the most useful first, as many as the open queue still takes."""
+    def ordered(self, *, windows: int) -> list[Waiting]:
+        """Return the candidates to ask beside so many windows, the most useful first, as many as the queue takes."""
         waiting = to_push(self._study)
         open_ids = {plan.question_id for plan in self._standing.overlaps.values() if plan.step is Step.ASK_AGAIN}
         room = self._config.queue_size - len(open_ids)
-        allowed = affordable(self._study, self._standing)
+        allowed = affordable(self._study, self._standing, windows=windows)
         budget = room if allowed is None else min(room, allowed)
         if budget <= 0 or not waiting:
             return []
@@ -296,19 +302,19 @@ class _Planner:
     def windows(self) -> list[Waiting]:
         """Draw random windows until the study's minutes are asked."""
         config = self._config
-        asked_ns = sum(task.anchor.span.duration_ns for task in self._standing.of_kind(QuestionKind.AUDIT))
-        lacking_s = config.audit_minutes * 60 - asked_ns / NS_PER_SECOND
-        if lacking_s <= config.audit_window_seconds / 2:
+        lacking_s = lacking_seconds(self._standing, config)
+        if not lacking_s:
             return []
         followed = [video for video in self._videos.values() if self._has_people(video)]
         candidates = [candidate for _, candidate in current_candidates(self._study, followed)]
         tracks = (track for video in followed for track in self._tracks(video))
         cells = audit_cells(tracks, candidates=candidates, window_seconds=config.audit_window_seconds)
-        drawn = draw_windows(cells, key=self._study.key, minutes=config.audit_minutes)
+        drawn = draw_lacking(
+            cells, key=self._study.key, minutes=config.audit_minutes, lacking_s=lacking_s, asked=self._asked
+        )
         return [
             Waiting(kind=QuestionKind.AUDIT, video=self._videos[window.video_id], shown=_as_candidate(window))
             for window in drawn
-            if window.window_id not in self._asked
         ]
 
     def _has_people(self, video: VideoRecord) -> bool:

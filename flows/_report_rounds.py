@@ -3,6 +3,7 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from statistics import median
 from typing import Any
@@ -55,7 +56,7 @@ def report_rounds(study: Study, *, as_json: bool) -> None:
 
 def study_rounds(study: Study) -> tuple[list[RoundRow], dict[str, Any]]:
     """Measure every round of the study; returns the rows, and what the JSON file holds."""
-    standing, numbers = read_standing(study), rounds_of_questions(study)
+    standing, numbers = _in_todays_classes(read_standing(study), study), rounds_of_questions(study)
     windows = searched_windows(study, standing)
     asked = _candidate_tasks(standing)
     sources = [
@@ -86,6 +87,16 @@ def study_rounds(study: Study) -> tuple[list[RoundRow], dict[str, Any]]:
     )
     today = _today(study, standing, windows)
     return rows, {"study": study.config.study.name, "rounds": rounds_document(rows), TODAY: today}
+
+
+def _in_todays_classes(standing: Standing, study: Study) -> Standing:
+    """Leave out what was asked or answered in another taxonomy, whose classes belong to no group of this one."""
+    name = study.taxonomy.name
+    return replace(
+        standing,
+        tasks=[task for task in standing.tasks if task.taxonomy == name],
+        annotations=[answer for answer in standing.annotations if answer.taxonomy == name],
+    )
 
 
 def _today(study: Study, standing: Standing, windows: Sequence[AuditWindow]) -> dict[str, int] | None:

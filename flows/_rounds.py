@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 
 from flows._leases import waited_lease
-from flows._seed_models import find_model
+from flows._seed_models import NO_MODEL, find_model
 from flows._study import Study
 from models.detections import Detection, Judgement
 from models.folder import ModelFacts, digest_of_folder, identity_of, read_facts
@@ -24,8 +24,6 @@ from schema.rows import table_of
 from schema.tables import STUDY_KEY
 from schema.timespan import TimeSpan
 
-NO_MODEL = "none"
-"""What is given in place of a model's name to propose without one."""
 LAYOUT, DIMENSIONS = "wholebody133", 2
 """The keypoints of a study."""
 _INSTEAD = "or choose another one with `pressroom propose STUDY --model NAME` (`--model none` proposes without any)"
@@ -122,6 +120,7 @@ def _check_fit(study: Study, facts: ModelFacts) -> None:
 
 
 def _copy(source: Path, place: Path, identity: str) -> None:
+    """Copy a model that can be used, unless it is there; raises as ``choose_model`` does."""
     if place.exists():
         held = identity_of(place.name, digest_of_folder(place))
         if held != identity:
@@ -130,6 +129,7 @@ def _copy(source: Path, place: Path, identity: str) -> None:
                 "one model; train it under another name"
             )
         return
+    _read(source, identity)  # a damaged copy would be in the way of its source when that is mended
     place.parent.mkdir(parents=True, exist_ok=True)
     beside = place.with_name(f".copying-{place.name}.{secrets.token_hex(4)}")
     try:

@@ -8,6 +8,8 @@ from models.facts import NAME, ModelFacts, identity_of
 from models.folder import digest_of_folder, is_model, read_facts
 from schema.errors import BadModelError, UsageError
 
+NO_MODEL = "none"
+"""What is given in place of a model's name to propose without one."""
 PREFIX = "seed"
 """Models that nobody names are ``seed-1``, ``seed-2`` and so on."""
 
@@ -55,6 +57,11 @@ def new_name(study: Study, wanted: str = "") -> str:
         raise UsageError(
             f"--name {wanted}: a model's name is small letters and digits, with single hyphens, dots or underscores "
             "between them"
+        )
+    if wanted == NO_MODEL:
+        raise UsageError(
+            f"--name {wanted}: `pressroom propose --model {NO_MODEL}` proposes without a model, so no model can be "
+            "called that: name another"
         )
     if (study.layout.models / wanted).exists():
         raise UsageError(f"the study has a model {wanted} already, and a model is never replaced: name another")

@@ -11,6 +11,7 @@ import typer
 
 from annotation.answers.simulated_crew import SKILLS
 from evaluation.loop import LoopCurve
+from flows._leases import waited_lease
 from flows._progress import current_progress, showing
 from flows._publication import adjudicate
 from flows._simulation import SimulationSettings, Strategy, simulate_loop
@@ -21,7 +22,7 @@ from flows._training_data import collect_training_data
 from models.inputs.poses import LabelledSequence
 from models.training.progress import TrainProgress
 from schema.errors import UsageError
-from schema.tables import written_beside
+from schema.tables import STUDY_KEY, written_beside
 
 MOSTLY_JUDGED = 0.95
 """Share of a sequence that was judged from which on its labels are taken for everything that happens in it."""
@@ -108,8 +109,9 @@ def truth_of(study: Study, *, on: Path | None) -> Truth:
 
     Raises ``UsageError`` where there is no gesture to be found in anything.
     """
-    adjudicate(study)
-    known = collect_training_data(study, on=on).labelled
+    with waited_lease(study.layout, "publish", STUDY_KEY):
+        adjudicate(study)
+        known = collect_training_data(study, on=on).labelled
     timed = [one for one in known if one.gestures and one.poses.times_ns.shape[0] > 1 and not _is_clip(one)]
     if not timed:
         raise UsageError(

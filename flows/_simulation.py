@@ -20,6 +20,7 @@ merging of segments, the choice of what is asked next, the contact and motion pr
 All of it is our own design; no paper tells how such a loop was run.
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -46,6 +47,10 @@ from schema.records import Candidate, CandidateId, VideoId
 from schema.taxonomy import Taxonomy
 from schema.timespan import NS_PER_SECOND, TimeSpan
 
+MOST_MINUTES = 1e9
+"""Nobody has more time: some 1,900 years."""
+MOST_ROUNDS = 50
+"""Each round has twice the time of the one before, so that of more rounds the first ones would have none."""
 SAME_PLACE_IOU = 0.5
 BATCH = 20
 """Questions between two points of a curve: people work on so many before the answers are added up."""
@@ -98,11 +103,14 @@ class SimulationSettings:
 
     def __post_init__(self) -> None:
         """Refuse numbers that no campaign could have (``UsageError``)."""
-        if self.minutes <= 0 or self.rounds < 1:
-            raise UsageError(f"at least 1 round and more than 0 minutes are needed, got {self.rounds}, {self.minutes}")
-        lengths = (self.window_seconds, self.loop_window_seconds)
-        if self.growth <= 0 or any(length is not None and length <= 0 for length in lengths):
-            raise UsageError("growth and the lengths of windows must be more than 0")
+        if not (0 < self.minutes <= MOST_MINUTES and 1 <= self.rounds <= MOST_ROUNDS):  # NaN is in no range
+            raise UsageError(
+                f"1 to {MOST_ROUNDS} rounds and more than 0 minutes ({MOST_MINUTES:,.0f} at most) are needed, got "
+                f"{self.rounds} and {self.minutes:g}"
+            )
+        lengths = [length for length in (self.window_seconds, self.loop_window_seconds) if length is not None]
+        if not all(0 < number < math.inf for number in (self.growth, *lengths)):
+            raise UsageError("growth and the lengths of windows must be more than 0, and finite")
         if self.annotators < self.annotate.first_answers:
             needed = self.annotate.first_answers
             raise UsageError(f"{needed} people answer each question at first, so {self.annotators} are too few")

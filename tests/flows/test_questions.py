@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from flows._clips import ReviewClip
+from flows._facts import plan_facts
+from flows._minutes import SECONDS_PER_ANSWER, minutes_left
 from flows._plan import current_candidates, study_videos
 from flows._push import review_task
-from flows._questions import QuestionPlan, Waiting, plan_questions
+from flows._questions import QuestionPlan, Waiting, count_windows, plan_questions
 from flows._standing import read_standing
 from flows._study import Study, open_study
 from schema.answer_rows import annotations_to_rows, annotators_to_rows, tasks_to_rows
@@ -139,6 +141,23 @@ def test_windows_are_drawn_until_the_minutes_are_asked(study: Study) -> None:
     assert all(0 < waiting.shown.score <= 1 for waiting in plan.audit), "the chance of being drawn"
     record(study, plan.audit)
     assert planned(study).audit == []
+
+
+def test_a_round_waits_for_no_window_that_can_never_be_drawn(study: Study) -> None:
+    set_keys(
+        study.layout.root,
+        annotate={"audit_minutes": 30.0, "audit_window_seconds": 6.0, "round_minutes": 8.0, "blind_share": 0.0},
+    )
+    study = open_study(study.layout.root)
+    plan = planned(study)
+    put_s = len(plan.audit) * 2 * (6.0 + SECONDS_PER_ANSWER)
+    standing = read_standing(study)
+    assert count_windows(study, standing) == len(plan.audit) > 0
+    assert minutes_left(study, standing, windows=len(plan.audit)) == pytest.approx(8.0 - put_s / 60)
+    assert plan_facts(study)["round_minutes_left"] == round(8.0 - put_s / 60, 1)
+    record(study, plan.audit)
+    assert planned(study).audit == [], "the whole video is asked, and 30 minutes there never are"
+    assert planned(study).stream
 
 
 def test_what_people_did_not_settle_goes_to_an_expert(study: Study) -> None:

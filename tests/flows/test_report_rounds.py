@@ -17,9 +17,10 @@ from schema.arrow import ANNOTATIONS, ROUNDS, TASKS
 from schema.questions import AuditWindow, Mark, QuestionKind
 from schema.records import Annotation, CandidateId, ReviewTask, Verdict
 from schema.rows import table_of
+from schema.taxonomy import load_taxonomy
 from schema.timespan import NS_PER_SECOND, TimeSpan
 from tests.factories import ARMS, NECK, make_anchor, make_annotation, make_span, make_task
-from tests.studies import make_study
+from tests.studies import make_study, set_keys
 
 MODEL = "seed-1@0123456789ab"
 HEAD = "touching_or_scratching_head"
@@ -162,6 +163,21 @@ def test_the_page_names_the_model_and_says_what_may_be_chance(study: Study) -> N
     assert MODEL in page
     assert "<svg" in page
     assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_what_was_asked_in_another_taxonomy_is_left_out(study: Study) -> None:
+    set_keys(study.layout.root, study={"taxonomy": "smg17"})
+    first, second = _told(study)["rounds"]
+    assert (first["overall"]["asked"], second["overall"]["asked"]) == (0, 0)
+    assert (first["recall"], _told(study)["proposed today"]) == ([], None), "no window was searched for these classes"
+    class_id = load_taxonomy("smg17").classes[0].class_id
+    task = make_task(
+        candidate_id=CandidateId("c" + "9" * 20), taxonomy="smg17", class_id=class_id, round_number=1, task_number=5000
+    )
+    answers = [_numbered(replace(a, taxonomy="smg17"), 5000 + n) for n, a in enumerate(_verdicts(task, right=True))]
+    study.store.append(TASKS, tasks_to_rows([task]))
+    study.store.append(ANNOTATIONS, annotations_to_rows(answers))
+    assert [row["overall"]["accepted"] for row in _told(study)["rounds"]] == [0, 1]
 
 
 def test_a_study_that_asked_nothing_is_told_so_in_one_round(tmp_path: Path) -> None:

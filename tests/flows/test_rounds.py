@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from flows import _rounds
+from flows import _minutes, _rounds
 from flows._cli import app
 from flows._clips import ReviewClip
 from flows._facts import plan_facts
@@ -19,6 +19,7 @@ from flows._push import changed_questions, count_waiting, is_order_old, review_t
 from flows._questions import Waiting, plan_questions
 from flows._queue import _scores, _today
 from flows._rounds import choose_model, chosen_model, current_round, read_rounds, rounds_of_questions
+from flows._seed_models import new_name
 from flows._stages import video_parts
 from flows._standing import read_standing
 from flows._study import Study, open_study
@@ -165,6 +166,12 @@ def test_a_model_that_does_not_fit_the_study_begins_no_round(study: Study, tmp_p
     assert len(read_rounds(study)) == 1
 
 
+def test_no_model_is_called_what_stands_for_none(study: Study) -> None:
+    with pytest.raises(UsageError, match=r"--name none: .*without a model.*name another"):
+        new_name(study, "none")
+    assert new_name(study, "none-1") == "none-1"
+
+
 @pytest.mark.parametrize("harm", ["gone", "altered", "exchanged"])
 def test_a_chosen_model_that_is_gone_or_another_is_named_with_what_to_do(study: Study, harm: str) -> None:
     identity = choose_model(study, "seed-1").model
@@ -297,14 +304,14 @@ def _asked(tasks: list[ReviewTask], number: int) -> str:
 def test_a_round_asks_no_more_than_its_minutes(study: Study) -> None:
     set_keys(study.layout.root, annotate={"round_minutes": 2.0})
     study = open_study(study.layout.root)
-    assert affordable(study, read_standing(study)) == 7, "8 s an answer, two answers each, 120 s"
+    assert affordable(study, read_standing(study), windows=0) == 7, "8 s an answer, two answers each, 120 s"
     tasks = ask(study)
     assert len(tasks) == 7
     assert plan_questions(study, read_standing(study)).stream == []
     answer(study, tasks, seconds=2.0, people=2, answered_ns=5)
     standing = read_standing(study)
-    assert minutes_left(study, standing) == pytest.approx(2.0 - 7 * 2 * 2.0 / 60)
-    assert affordable(study, standing) == 23, "people were faster than assumed: 92 s at 4 s a candidate"
+    assert minutes_left(study, standing, windows=0) == pytest.approx(2.0 - 7 * 2 * 2.0 / 60)
+    assert affordable(study, standing, windows=0) == 23, "people were faster than assumed: 92 s at 4 s a candidate"
     assert plan_facts(study)["round_minutes_left"] == 1.5
 
 
@@ -317,7 +324,16 @@ def test_a_new_round_has_its_minutes_anew_but_pays_for_what_is_still_open(study:
     standing = read_standing(study)
     open_count = sum(plan.is_open for plan in standing.overlaps.values())
     assert open_count == 2
-    assert minutes_left(study, standing) == pytest.approx(2.0 - open_count * 2 * 8.0 / 60)
+    assert minutes_left(study, standing, windows=0) == pytest.approx(2.0 - open_count * 2 * 8.0 / 60)
+
+
+def test_the_plan_shows_the_price_that_limits_the_round(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_minutes, "FEWEST_SETTLED", 5)
+    tasks = ask(study, plan_questions(study, read_standing(study)).stream[:5])
+    answer(study, tasks, seconds=6.0, people=4)
+    facts = plan_facts(study)
+    assert facts["candidates_to_push"] > 0
+    assert facts["annotator_minutes"] == round(facts["candidates_to_push"] * 4 * 6.0 / 60, 1), "four answers each"
 
 
 def test_candidates_of_an_older_version_are_read_without_judgement(study: Study) -> None:

@@ -6,15 +6,16 @@ from pathlib import Path
 import pytest
 
 from flows import _rounds
-from flows._rounds import load_model
+from flows._rounds import choose_model, load_model
 from models.inputs.outputs import Outputs
 from models.inputs.skeletons import make_skeleton
 from proposals.config import ProposalsConfig
 from proposals.propose import propose_candidates
-from schema.errors import MissingPartError
+from schema.errors import BadModelError, MissingPartError
 from schema.records import Candidate
 from tests.puppets import NECK_SIDE, Puppet, in_stretches, make_puppet, visiting
 from tests.seed_stand_in import IMIGUE
+from tests.studies import make_study
 
 POINTS = (0, 5, 6, 7, 8, 9, 10, *range(91, 133))
 
@@ -88,6 +89,20 @@ def test_a_model_is_read_once_in_a_process(folder: Path, monkeypatch: pytest.Mon
     proposed(folder)
     monkeypatch.setattr(_rounds, "_read", lambda *_: pytest.fail("read again"))
     proposed(folder)
+
+
+def test_a_damaged_model_from_elsewhere_is_not_copied_and_a_mended_one_is(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "study" / "recordings").mkdir(parents=True)
+    study = make_study(tmp_path / "study")
+    weights = folder / "weights.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(BadModelError, match=r"seed-1: weights.safetensors is not as it was written"):
+        choose_model(study, str(folder))
+    assert not (study.layout.models / "seed-1").exists()
+    weights.write_bytes(whole)
+    assert choose_model(study, str(folder)).round_number == 1
+    assert (study.layout.models / "seed-1" / "weights.safetensors").read_bytes() == whole
 
 
 def test_without_torch_the_message_says_what_to_install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from flows import _simulate
+from flows import _publication, _simulate
 from flows._cli import app
 from flows._init import init_study
+from flows._leases import lease_holders
 from flows._simulate import truth_of
 from flows._study import Study, open_study
 from schema.errors import UsageError
@@ -75,6 +76,10 @@ def test_without_training_it_is_quick_and_the_same_call_tells_the_same(study: St
     [
         (("--skill", "lazy"), "careful, ordinary, careless"),
         (("--minutes", "0"), "more than 0 minutes"),
+        (("--minutes", "inf"), "more than 0 minutes (1,000,000,000 at most)"),
+        (("--minutes", "1e308"), "got 4 and 1e+308"),
+        (("--minutes", "nan"), "got 4 and nan"),
+        (("--rounds", "3000"), "1 to 50 rounds"),
         (("--annotators", "1"), "too few"),
         (("--on", "nowhere"), "no such folder"),
     ],
@@ -84,6 +89,19 @@ def test_bad_calls_are_told_in_one_line(study: Study, arguments: tuple[str, ...]
     assert code == 2
     assert told in error
     assert len(error.strip().splitlines()) == 1
+
+
+def test_the_truth_is_added_up_while_nobody_else_adds_up(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[str] = []
+
+    def adjudicate(one: Study) -> None:
+        held.extend(lease_holders(one.layout))
+        _publication.adjudicate(one)
+
+    monkeypatch.setattr(_simulate, "adjudicate", adjudicate)
+    truth_of(study, on=None)
+    assert held == ["publish.study"]
+    assert lease_holders(study.layout) == []
 
 
 def test_a_study_without_labels_says_where_to_get_some(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from evaluation.loop import LoopCurve, cost_ratio
 from flows import _simulation
 from flows._simulated_people import Asked, SimulatedPeople
 from flows._simulated_proposals import keypoints_of_poses, lacking_points
-from flows._simulation import SimulationSettings, Strategy, simulate_loop
+from flows._simulation import MOST_ROUNDS, SimulationSettings, Strategy, simulate_loop
 from models.detections import Detection, Judgement
 from models.inputs.poses import LabelledSequence, PoseSequence
 from schema.errors import UsageError
@@ -238,6 +238,9 @@ def test_a_crew_of_an_unknown_skill_too_few_people_and_unlabelled_data_are_refus
         replace(SETTINGS, annotators=1)
     with pytest.raises(UsageError, match="0 minutes"):
         replace(SETTINGS, minutes=0.0)
+    with pytest.raises(UsageError, match="finite"):
+        replace(SETTINGS, window_seconds=float("nan"))
+    assert replace(SETTINGS, rounds=MOST_ROUNDS).seconds_until(MOST_ROUNDS - 1) == SETTINGS.minutes * 60
     with pytest.raises(UsageError, match="nothing to find"):
         simulate_loop([without_labels(PEOPLE[0])], strategy=Strategy.WINDOWS, settings=SETTINGS)
     with pytest.raises(UsageError, match="train"):
