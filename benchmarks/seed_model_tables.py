@@ -130,10 +130,9 @@ def _grouped(truth: _Truth, units: Sequence[Unit], results: Results) -> dict[Key
         result = results.get(unit.name)
         if result is None or unit.kind == "loop":
             continue
-        part = "ablation" if len(unit.held_out) > 1 else "main"
         for labels in ("full", "few"):
             if labels in result:
-                parts[(part, unit.variant, labels), unit.seed].append(result[labels])
+                parts[(unit.part, unit.variant, labels), unit.seed].append(result[labels])
     told: dict[Key, list[_Told]] = defaultdict(list)
     for (key, _), found in sorted(parts.items()):
         told[key].append(_Told(truth, found))

@@ -7,8 +7,9 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,20 @@ import torch
 from annotation.config import AnnotateConfig
 from benchmarks.skeleton_sets import SkeletonSet
 from evaluation.sliding_window import fit_linear
+from flows._simulate import MOSTLY_JUDGED, WHOLE_CLIP
 from flows._simulated_proposals import measured_drafts
 from flows._simulation import SimulationSettings, Strategy, simulate_loop
 from flows._simulation_training import RoundTrainer
 from models.config import METHODS, TrainConfig
 from models.inputs.poses import LabelledSequence, PoseSequence
 from models.seed_model import SeedModel
+from models.training.checkpoint import Checkpoint
+from models.training.cross_validation import is_judged
 from models.training.lessons import prepare
-from models.training.train import Checkpoints, train_seed_model
+from models.training.train import STAGE, Checkpoints, train_seed_model
 from proposals.config import ProposalsConfig
+from schema.errors import UsageError
+from schema.timespan import TimeSpan
 
 SEED_MODEL, SCRATCH = "seed model", "not pre-trained"
 """Names of two configurations: the one that is measured, and the same without pre-training."""
@@ -44,8 +50,25 @@ LOOP_ASKS = AnnotateConfig(finding=1.0)
 WINDOW_MINUTES = 240.0
 """Time of random windows, and of contacts and movements: they are to reach what the loop reaches."""
 ROOT = Path(__file__).parents[1]
-CODE = ("models/**/*.py", "flows/_simulat*.py", "benchmarks/seed_model_units.py")
+CODE = (
+    "models/**/*.py",
+    "flows/_simulat*.py",
+    "proposals/**/*.py",
+    "kinematics/**/*.py",
+    "annotation/**/*.py",
+    "evaluation/sliding_window.py",
+    "evaluation/spotting.py",
+    "evaluation/loop.py",
+    "schema/layouts.py",
+    "schema/skeleton.py",
+    "benchmarks/seed_model_units.py",
+)
 """Files of which a change makes the results another's."""
+FEW_STAGE = "training with few labels"
+NAME_DIGITS = 12
+"""Hex digits that stand for the held-out people in the name of a file: ids may be long, many, or no file's name."""
+PEOPLE_TOLD = 3
+"""Held-out people whom a message names."""
 RANDOM = (Strategy.WINDOWS, Strategy.RULES)
 
 
@@ -57,6 +80,8 @@ class Unit:
     """linear, measured, model, loop."""
     variant: str
     """Name of a configuration."""
+    part: str = "main"
+    """The tables that it is for: main, or ablation."""
     seed: int = 0
     held_out: tuple[str, ...] = ()
     """People who are not trained on."""
@@ -67,10 +92,20 @@ class Unit:
 
     @property
     def name(self) -> str:
-        """Names its file."""
-        people = "-".join(self.held_out) or "all"
+        """Names its file; the people are told in it."""
+        told = hashlib.sha256(json.dumps(self.held_out).encode()).hexdigest()[:NAME_DIGITS]
+        people = told if self.held_out else "all"
         labels = "full" * self.full + "few" * self.few
-        return f"{self.kind}.{self.variant.replace(' ', '_')}.{self.seed}.{people}.{labels}"
+        return f"{self.part}.{self.kind}.{self.variant.replace(' ', '_')}.{self.seed}.{people}.{labels}"
+
+    @property
+    def label(self) -> str:
+        """Names it to a reader."""
+        people = ", ".join(self.held_out[:PEOPLE_TOLD])
+        more = len(self.held_out) - PEOPLE_TOLD
+        without = f" without {people}" + f" and {more} more" * (more > 0) if self.held_out else ""
+        seed = f", seed {self.seed}" if self.kind in ("model", "loop") else ""
+        return (self.variant if self.variant == self.kind else f"{self.kind}, {self.variant}") + seed + without
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +159,7 @@ def run_unit(unit: Unit, skeletons: SkeletonSet, *, base: TrainConfig, work: Pat
     }
     begun_s = time.perf_counter()
     found = runners[unit.kind]()
+    found["held_out"] = list(unit.held_out)
     found["seconds"] = time.perf_counter() - begun_s
     beside = file.with_suffix(".tmp")
     beside.write_text(json.dumps(found))
@@ -132,20 +168,47 @@ def run_unit(unit: Unit, skeletons: SkeletonSet, *, base: TrainConfig, work: Pat
 
 
 def key_of(skeletons: SkeletonSet, base: TrainConfig) -> str:
-    """Digest what results depend on beside the units: the data, the configuration and the code of models and loop."""
+    """Digest what results depend on beside the units: the data, the configuration, and the code that makes them."""
     digest = hashlib.sha256(json.dumps(asdict(base), sort_keys=True).encode())
+    digest.update(json.dumps(asdict(skeletons.taxonomy), sort_keys=True).encode())
     for file in sorted(file for pattern in CODE for file in ROOT.glob(pattern)):
         digest.update(file.read_bytes())
     for one in skeletons.sequences:
-        digest.update(one.poses.positions.tobytes() + one.poses.times_ns.tobytes())
-        digest.update(repr([(g.span.start_ns, g.span.end_ns, g.class_id) for g in one.gestures]).encode())
+        poses = one.poses
+        told = (poses.sequence_id, poses.subject_id, poses.layout, poses.positions.shape, one.gestures, one.judged)
+        digest.update(repr(told).encode())
+        digest.update(poses.positions.tobytes() + poses.scores.tobytes() + poses.times_ns.tobytes())
     return digest.hexdigest()[:12]
 
 
+def people_of(skeletons: SkeletonSet) -> tuple[str, ...]:
+    """Return the people who can be held out: those with a recording that somebody judged; with gestures come first."""
+    judged = [one for one in skeletons.sequences if _is_judged(one)]
+    gesturing = _gesturing(judged)
+    others = {one.poses.subject_id for one in judged} - gesturing
+    return (*sorted(gesturing), *sorted(person for person in others if person is not None))
+
+
+def gesturing_count(skeletons: SkeletonSet) -> int:
+    """Count the known people of whom there are labelled gestures."""
+    return len(_gesturing([one for one in skeletons.sequences if _is_judged(one)]))
+
+
+def _gesturing(sequences: Sequence[LabelledSequence]) -> set[str]:
+    return {one.poses.subject_id for one in sequences if one.gestures and one.poses.subject_id is not None}
+
+
+def _is_judged(one: LabelledSequence) -> bool:
+    return bool(one.judged) and one.poses.times_ns.shape[0] > 0
+
+
 def parted(skeletons: SkeletonSet, held_out: Sequence[str]) -> tuple[list[LabelledSequence], list[LabelledSequence]]:
-    """Return the sequences to train on, and those of the held-out people."""
+    """Return the sequences to train on, and those of the held-out people that somebody judged.
+
+    Of a recording that nobody judged, nobody knows whether a claim is right.
+    """
     train = [one for one in skeletons.sequences if one.poses.subject_id not in held_out]
-    return train, [one for one in skeletons.sequences if one.poses.subject_id in held_out]
+    return train, [one for one in skeletons.sequences if one.poses.subject_id in held_out and _is_judged(one)]
 
 
 def _linear(unit: Unit, skeletons: SkeletonSet) -> dict[str, Any]:
@@ -155,37 +218,38 @@ def _linear(unit: Unit, skeletons: SkeletonSet) -> dict[str, Any]:
     for one in held_out:
         if one.gestures:
             told.told_classes.extend(model.classify(one.poses, [g.span for g in one.gestures])[0])
-        _note(told, one)
-        told.claims.extend(
-            (c.sequence_id, c.span.start_ns, c.span.end_ns, c.class_id, c.score) for c in model.detect(one.poses)
-        )
+        _note(told, one, ((c.span, c.class_id, c.score) for c in model.detect(one.poses)))
     return {"full": asdict(told)}
 
 
 def _measured(skeletons: SkeletonSet) -> dict[str, Any]:
+    """Propose contacts and movements of everybody whom the other rows hold out."""
     told = Told()
-    for one in skeletons.sequences:
-        _note(told, one)
-        for draft in measured_drafts(one.poses, taxonomy=skeletons.taxonomy, config=ProposalsConfig()):
-            told.claims.append((one.poses.sequence_id, draft.span.start_ns, draft.span.end_ns, None, draft.score))
+    for one in parted(skeletons, people_of(skeletons))[1]:
+        drafts = measured_drafts(one.poses, taxonomy=skeletons.taxonomy, config=ProposalsConfig())
+        _note(told, one, ((draft.span, None, draft.score) for draft in drafts))
     return {"full": asdict(told)}
+
+
+class _FewCheckpoints(Checkpoints):
+    """Shares the pre-training, and has a labelled part of its own: a killed unit must not take one for the other."""
+
+    def of(self, stage: str) -> Checkpoint:
+        return super().of(FEW_STAGE if stage == STAGE else stage)
 
 
 def _model(unit: Unit, skeletons: SkeletonSet, *, base: TrainConfig, work: Path) -> dict[str, Any]:
     train, held_out = parted(skeletons, unit.held_out)
     config = replace(variants(base)[unit.variant], seed=1000 * unit.seed + _number(unit.held_out))
-    checkpoints = Checkpoints(folder=work, key=unit.name)
     work.mkdir(parents=True, exist_ok=True)
     poses = [one.poses for one in train]
     found: dict[str, Any] = {}
     if unit.full:
-        model = _trained(train, poses, skeletons, config, checkpoints)
+        model = _trained(train, poses, skeletons, config, partial(Checkpoints, folder=work))
         found["full"] = asdict(_told(model, held_out))
     if unit.few:
-        # the pre-training is finished and kept; only the labelled part begins anew
-        (work / "training.safetensors").unlink(missing_ok=True)
         shorter = replace(config, steps=min(config.steps, FEW_STEPS))
-        few = _trained(_few(train, seed=config.seed), poses, skeletons, shorter, checkpoints)
+        few = _trained(_few(train, seed=config.seed), poses, skeletons, shorter, partial(_FewCheckpoints, folder=work))
         found["few"] = asdict(_told(few, held_out))
     shutil.rmtree(work)
     return found
@@ -196,15 +260,17 @@ def _trained(
     poses: Sequence[PoseSequence],
     skeletons: SkeletonSet,
     config: TrainConfig,
-    checkpoints: Checkpoints | None,
+    checkpoints: Callable[..., Checkpoints],
 ) -> SeedModel:
     lessons = prepare(train, poses, taxonomy=skeletons.taxonomy, config=config)
-    return train_seed_model(lessons, name="benchmark", checkpoints=checkpoints)
+    # few people may show fewer points than all do: then the pre-training is another
+    key = f"{lessons.shape.skeleton.points} of {lessons.shape.skeleton.layout}"
+    return train_seed_model(lessons, name="benchmark", checkpoints=checkpoints(key=key))
 
 
 def _few(train: Sequence[LabelledSequence], *, seed: int) -> list[LabelledSequence]:
-    """Keep the labels of few people, by chance; of the others nothing is known."""
-    people = sorted({one.poses.subject_id for one in train if one.poses.subject_id is not None})
+    """Keep the labels of few of the people who have gestures, by chance; of the others nothing is known."""
+    people = sorted(_gesturing(train))
     count = max(1, round(FEW * len(people)))
     kept = set(np.random.default_rng(seed).permutation(people)[:count].tolist())
     return [one for one in train if one.poses.subject_id in kept]
@@ -216,18 +282,43 @@ def _told(model: SeedModel, held_out: Sequence[LabelledSequence]) -> Told:
         for judged in model.judge(one.poses, [g.span for g in one.gestures]):
             chances = judged.class_probabilities
             told.told_classes.append(max(chances, key=lambda name: chances[name]) if chances else "")
-        _note(told, one)
-        told.claims.extend(
-            (one.poses.sequence_id, d.span.start_ns, d.span.end_ns, d.class_id, d.score)
-            for d in model.detect(one.poses, floor=0.0)
-            if d.class_id is not None
-        )
+        detections = model.detect(one.poses, floor=0.0)
+        _note(told, one, ((d.span, d.class_id, d.score) for d in detections if d.class_id is not None))
     return told
 
 
-def _note(told: Told, one: LabelledSequence) -> None:
-    told.sequence_ids.append(one.poses.sequence_id)
+def _note(told: Told, one: LabelledSequence, claims: Iterable[tuple[TimeSpan, str | None, float]]) -> None:
+    """Take down what is there and what was claimed in judged time: elsewhere nobody knows whether it is right."""
+    name = one.poses.sequence_id
+    told.sequence_ids.append(name)
     told.true_classes.extend(gesture.class_id for gesture in one.gestures)
+    told.claims.extend(
+        (name, span.start_ns, span.end_ns, class_id, score)
+        for span, class_id, score in claims
+        if is_judged(span, one.judged)
+    )
+
+
+def loop_sequences(skeletons: SkeletonSet) -> list[LabelledSequence]:
+    """Return what a campaign can be simulated over, as ``pressroom simulate`` chooses it; empty where nothing can.
+
+    That is what was judged from end to end, or else all that was judged. A label of a whole clip has no place to be
+    found at.
+    """
+    judged = [one for one in skeletons.sequences if one.judged and one.poses.times_ns.shape[0] > 1]
+    timed = [one for one in judged if not _is_clip(one)]
+    throughout = [one for one in timed if _share(one, one.judged) >= MOSTLY_JUDGED]
+    chosen = throughout if any(one.gestures for one in throughout) else timed
+    return chosen if any(one.gestures for one in chosen) else []
+
+
+def _is_clip(one: LabelledSequence) -> bool:
+    return any(_share(one, [gesture.span]) >= WHOLE_CLIP for gesture in one.gestures)
+
+
+def _share(one: LabelledSequence, spans: Sequence[TimeSpan]) -> float:
+    length_ns = int(one.poses.times_ns[-1] - one.poses.times_ns[0])
+    return sum(span.duration_ns for span in spans) / max(1, length_ns)
 
 
 def _loop(unit: Unit, skeletons: SkeletonSet, *, base: TrainConfig) -> dict[str, Any]:
@@ -247,10 +338,16 @@ def _loop(unit: Unit, skeletons: SkeletonSet, *, base: TrainConfig) -> dict[str,
     )
     config = replace(base, steps=LOOP_STEPS, fewest_examples=LOOP_EXAMPLES)
     config = replace(config, pretrain=replace(config.pretrain, steps=LOOP_STEPS))
+    sequences = loop_sequences(skeletons)
+    if not sequences:
+        raise UsageError(
+            f"{skeletons.name}: no labelled gesture inside a longer recording: leave out the loop (--only)"
+        )
     trainer = RoundTrainer(taxonomy=skeletons.taxonomy, config=config, seed=unit.seed)
-    learned = simulate_loop(skeletons.sequences, strategy=Strategy.LEARNED, settings=settings, train=trainer)
-    others = replace(settings, window_seconds=learned.clip_seconds, minutes=WINDOW_MINUTES, rounds=1)
-    curves = {strategy: simulate_loop(skeletons.sequences, strategy=strategy, settings=others) for strategy in RANDOM}
+    learned = simulate_loop(sequences, strategy=Strategy.LEARNED, settings=settings, train=trainer)
+    # where no candidate was asked about no clip has a length: that of an average gesture's clip is taken
+    others = replace(settings, window_seconds=learned.clip_seconds or None, minutes=WINDOW_MINUTES, rounds=1)
+    curves = {strategy: simulate_loop(sequences, strategy=strategy, settings=others) for strategy in RANDOM}
     return {"curves": {str(name): asdict(one) for name, one in {Strategy.LEARNED: learned, **curves}.items()}}
 
 

@@ -5,6 +5,7 @@ space (SMG, pickles of three numbers a point) are read again from the file; othe
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from releases.imports.pickled_arrays import PickledArray
 from releases.imports.pyskl import PickledSequence, list_sequences, pickles_in
 from releases.imports.smg import FARTHEST_METRES, JOINTS, NUMBERS_A_JOINT
 from releases.imports.subjects import DeclaredSubject
-from schema.errors import UsageError
+from schema.errors import ItemError, UsageError
 from schema.layouts import LAYOUTS, to_layout
 from schema.taxonomy import Taxonomy, load_taxonomy
 from schema.timespan import TimeSpan
@@ -28,6 +29,7 @@ from schema.timespan import TimeSpan
 Floats = npt.NDArray[np.float32]
 TAXONOMIES = {"miga": "imigue32", "smg": "smg17", "ma52": "ma52"}
 DIMENSIONS_OF_PEOPLE = 4
+SPACE_NOTE = "positions are in space: x, y and depth are read"
 
 
 def load_import(
@@ -64,12 +66,17 @@ def load_import(
         subjects=subjects,
     )
     opened = open_import(format_name, path, options)
-    notes, sequences = list(opened.notes), []
+    # an import into a study keeps the plane alone; here all three axes are read again
+    notes = [SPACE_NOTE] if format_name == "smg" else list(opened.notes)
+    sequences: list[LabelledSequence] = []
+    are_in_space = _are_in_space(skeletons)
     for item in opened.records():
         if isinstance(item, LeftOut):
             notes.append(str(item))
         elif item.tracks:
-            sequences += _sequences(item, format_name, skeletons)
+            sequences += _sequences(item, format_name, skeletons if are_in_space else {})
+        else:
+            notes.append(f"{item.native_id}: nobody is seen in it")
     if not sequences:
         raise UsageError(f"{path}: no recording could be read; {notes[-1] if notes else 'it holds none'}")
     return taxonomy, sequences, notes
@@ -127,29 +134,40 @@ def _points(
         numbers = read_number_file(Path(recording.location), columns=JOINTS * NUMBERS_A_JOINT)
         positions = numbers.reshape(-1, JOINTS, NUMBERS_A_JOINT)[..., :3]
         return *_seen(positions), recording.layout
-    native = _pickled_points(skeletons.get(recording.native_id), track_number)
-    if native is not None:
-        return *_seen(native), recording.layout
+    people = _pickled_people(skeletons.get(recording.native_id))
+    if people is not None and people.shape[-1] == 3:
+        # pickles tell no unit: nothing is too far
+        return *_seen(people[track_number], farthest=np.inf), recording.layout
     track = next(track for track in recording.tracks if track.track_number == track_number)
     positions, scores = to_layout(track.keypoints_xy, track.scores, LAYOUTS[recording.layout])
     return positions.astype(np.float32), scores.astype(np.float32), recording.layout
 
 
-def _pickled_points(skeleton: PickledSequence | None, track_number: int) -> Floats | None:
-    """Return a person's positions in space; None where there is no third axis, or it is a confidence."""
+def _are_in_space(skeletons: Mapping[str, PickledSequence]) -> bool:
+    """Tell whether the points of pickles have a third axis that is no confidence: one answer for the whole set."""
+    for skeleton in skeletons.values():
+        with suppress(ItemError):  # the import leaves it out, and says so
+            people = _pickled_people(skeleton)
+            if people is not None and people.shape[-1] == 3:
+                third = people[..., 2]
+                if np.any(third > 1) or np.any(third < 0):
+                    return True
+    return False
+
+
+def _pickled_people(skeleton: PickledSequence | None) -> Floats | None:
+    """Return the points of everybody in a pickled sequence ``(people, n, p, d)``; None where it has none."""
     array = skeleton.fields.get("keypoint") if skeleton is not None else None
     if not isinstance(array, PickledArray):
         return None
     values = np.asarray(array.values(), np.float32)
-    people = values if values.ndim == DIMENSIONS_OF_PEOPLE else values[None]
-    is_space = people.shape[-1] == 3 and (np.any(people[..., 2] > 1) or np.any(people[..., 2] < 0))
-    return people[track_number] if is_space else None
+    return values if values.ndim == DIMENSIONS_OF_PEOPLE else values[None]
 
 
-def _seen(positions: Floats) -> tuple[Floats, Floats]:
+def _seen(positions: Floats, *, farthest: float = FARTHEST_METRES) -> tuple[Floats, Floats]:
     """Tell seen points from those at the origin, or farther than any room."""
     with np.errstate(invalid="ignore"):
-        near = np.abs(positions).max(axis=-1, initial=0) < FARTHEST_METRES
+        near = np.abs(positions).max(axis=-1, initial=0) < farthest
     seen = near & np.any(positions != 0, axis=-1)
     return np.where(seen[..., None], positions, np.float32(np.nan)), seen.astype(np.float32)
 

@@ -8,6 +8,7 @@ tells what is in a set: people, recordings, classes and lengths.
 import argparse
 import csv
 import io
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,10 +24,13 @@ from benchmarks.skeleton_text import (
     read_labels,
     read_rows,
     recording_files,
+    short_number,
+    third_is_confidence,
+    with_confidence,
 )
 from models.inputs.poses import LabelledSequence
-from releases.imports.subjects import DeclaredSubject, parse_rate, read_subjects
-from schema.errors import UsageError
+from releases.imports.subjects import DeclaredSubject, parse_rate, read_subjects, read_text
+from schema.errors import PipelineError, UsageError
 from schema.layouts import LAYOUTS
 from schema.taxonomy import Taxonomy, load_taxonomy, parse_taxonomy
 
@@ -42,6 +46,12 @@ UTKINECT_GROUPS: dict[str, str] = {
     **dict.fromkeys(("throw", "push", "pull", "wave_hands", "clap_hands"), "Arms"),
 }
 """UTKinect publishes no groups: these are ours."""
+CONFIDENCE_NOTE = (
+    "the third number of a point lies in 0..1 throughout and x or y go far beyond: it was taken for a confidence, and "
+    "the points for points of a picture"
+)
+PEOPLE_TOLD = 20
+"""People whom the description of a set names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -113,8 +123,12 @@ def load_text(
     told, notes = read_labels(labels or _labels_in(folder), list(files))
     name = name or folder.resolve().name
     sequences: list[LabelledSequence] = []
-    for recording, file in sorted(files.items()):
-        rows = read_rows(file, layout=layout)
+    read = {recording: read_rows(file, layout=layout) for recording, file in sorted(files.items())}
+    if third_is_confidence(read.values()):
+        notes.append(CONFIDENCE_NOTE)
+        read = {recording: with_confidence(rows) for recording, rows in read.items()}
+    for recording, rows in read.items():
+        file = files[recording]
         if rows.repeated:
             notes.append(f"{file.name}: {rows.repeated} rows repeat a frame and were left out")
         if recording not in told:
@@ -176,9 +190,9 @@ def checked(sequences: Sequence[LabelledSequence], taxonomy: Taxonomy, name: str
 
 
 def read_groups(path: Path) -> dict[str, str]:
-    """Read ``label,group`` lines; raises ``UsageError`` with the line that is none."""
+    """Read ``label,group`` lines; raises ``UsageError`` with the line that is none, or a file that can't be read."""
     found: dict[str, str] = {}
-    reader = csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig")))
+    reader = csv.reader(io.StringIO(read_text(path)))
     for row in reader:
         cells = [cell.strip() for cell in row]
         if not any(cells) or [cell.casefold() for cell in cells] == ["label", "group"]:
@@ -242,7 +256,27 @@ def load_set(arguments: argparse.Namespace) -> SkeletonSet:
     strange = sorted(group_of.keys() - {one.class_id for one in found.taxonomy})
     if strange:
         raise UsageError(f"--groups: {', '.join(strange)} are no classes of {found.name}")
+    _check_subjects(found, told.subjects)
     return found
+
+
+def _check_subjects(found: SkeletonSet, subjects: Mapping[str, DeclaredSubject]) -> None:
+    """Refuse people of recordings that are not there: a name that is spelt otherwise would go unnoticed.
+
+    Recordings that a note names were there, and could not be read.
+    """
+    names = {one.poses.sequence_id.rpartition("/")[0] for one in found.sequences}
+    called = names | {short_number(name) for name in names}
+    told = "\n".join(found.notes)
+    strange = [
+        name for name in subjects if name not in called and not re.search(rf"(?<!\w){re.escape(name)}(?![^\W_])", told)
+    ]
+    if strange:
+        some = ", ".join(strange[:3]) + ", ..." * (len(strange) > 3)
+        raise UsageError(
+            f"--subjects: {len(strange)} of {len(subjects)} rows match no recording of {found.name} ({some}), which "
+            f"are called {min(names)} and the like; correct or remove them"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -296,12 +330,27 @@ def describe(skeletons: SkeletonSet) -> list[str]:
     lines = [
         f"{skeletons.name}: {len(skeletons.sequences)} sequences of {len(skeletons.subjects)} known people, "
         f"{len(gestures)} gestures in {len(counts)} classes, {seconds:.0f} s judged",
+        f"  people: {_people(skeletons)}",
+        f"  points: {', '.join(sorted({_kind(one) for one in skeletons.sequences}))}",
     ]
     for class_id, count in counts.most_common():
         lengths = [gesture.span.seconds for gesture in gestures if gesture.class_id == class_id]
         group = skeletons.taxonomy.by_id(class_id).group
         lines.append(f"  {class_id:24} {group:12} {count:5}  {median(lengths):6.2f} s")
     return [*lines, *skeletons.notes]
+
+
+def _people(skeletons: SkeletonSet) -> str:
+    """Name the people, so that somebody notices where sessions were taken for them."""
+    people = skeletons.subjects
+    more = f" and {len(people) - PEOPLE_TOLD} more" if len(people) > PEOPLE_TOLD else ""
+    unknown = sum(one.poses.subject_id is None for one in skeletons.sequences)
+    told = f"{', '.join(people[:PEOPLE_TOLD]) or 'none is known'}{more}"
+    return told + (f"; {unknown} sequences of nobody known (--subjects)" if unknown else "")
+
+
+def _kind(one: LabelledSequence) -> str:
+    return f"{one.poses.layout} in {'the plane' if one.poses.dimensions == 2 else 'space'}"
 
 
 if __name__ == "__main__":
@@ -312,5 +361,5 @@ if __name__ == "__main__":
         parser.exit(0, f"{UTKINECT} is not there: name a folder\n")
     try:
         print("\n".join(describe(load_set(arguments))))
-    except UsageError as error:
+    except PipelineError as error:
         parser.exit(2, f"{error}\n")

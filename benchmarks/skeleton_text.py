@@ -1,18 +1,21 @@
 """Skeleton sets as text: a file of numbers for each recording, and labels by frame, as UTKinect has them.
 
 A recording is a text file with a row a frame: a frame number where there is one, then all points, two or three numbers
-each; spaces, tabs, commas and semicolons part them. Three numbers a point are a position in space; a point at the
-origin, or of no number, is not seen. Rows of two people in space give the one who is seen more.
+each; spaces, tabs, commas and semicolons part them. Three numbers a point are a position in space, or, where the third
+is a share throughout the set and the others are not (``third_is_confidence``), one in the plane and its confidence. A
+point at the origin, or of no number, is not seen. Rows of two people give the one who is seen more.
 
 Labels are one file, in which a line with a recording's name comes before its labels (``walk: 252 390``), or a folder
 with a file for each recording (``walk,252,390``; one more number, a confidence, is passed over). First and last frame
-belong to the label. A label without frames (``NaN NaN``) is left out.
+belong to the label. A label without frames (``NaN NaN``) is left out. What comes before ``:``, ``,`` or ``;`` is the
+name, numbers and all.
 """
 
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -33,9 +36,11 @@ SUFFIXES = ("_skeleton3D", "_skeleton", "_joints", "_screen", "_skel")
 """What the names of files have around the name of the recording."""
 _SUBJECTS = (
     re.compile(r"S\d{3}C\d{3}P(?P<subject>\d{3})R\d{3}A\d{3}"),
-    re.compile(r"(?:^|[^a-z])(?:subject|person|s|p)_?(?P<subject>\d+)", re.IGNORECASE),
+    *(re.compile(rf"(?:^|[^a-z])(?:{word})_?(?P<subject>\d+)", re.IGNORECASE) for word in ("subject|person", "p", "s")),
 )
-"""How a recording's name tells the person: NTU's way, and s01, p1, subject_1."""
+"""How a recording's name tells the person, the surest first: NTU's way, subject_1, p1, s01 (which may be a session)."""
+CLEARLY_BEYOND = 10.0
+"""x or y beyond this are pixels or millimetres, not shares nor metres of a room."""
 _ENDINGS = (".txt", ".csv")
 
 
@@ -56,14 +61,21 @@ class Rows:
     """Frame numbers, increasing, shape ``(n,)``."""
     positions: Floats
     """Shape ``(n, p, d)``; NaN where a point is not seen."""
+    scores: Floats
+    """Confidence of each point, shape ``(n, p)``; 0 where it is not seen."""
     repeated: int
     """Rows that were left out because their frame was there already."""
 
 
 def class_id_of(label: str) -> str:
-    """Make a class id of a label: ``sitDown`` becomes ``sit_down``, ``7`` becomes ``class_7``."""
+    """Make a class id of a label: ``sitDown`` becomes ``sit_down``, ``7`` becomes ``class_7``.
+
+    Letters without an ASCII form become their numbers in Unicode, so that labels of any script differ.
+    """
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", label.strip())
-    class_id = re.sub(r"[^0-9a-z]+", "_", words.casefold()).strip("_")
+    plain = [sign for sign in unicodedata.normalize("NFKD", words.casefold()) if not unicodedata.combining(sign)]
+    told = "".join(sign if sign.isascii() or not sign.isalnum() else f"_u{ord(sign):x}_" for sign in plain)
+    class_id = re.sub(r"[^0-9a-z]+", "_", told).strip("_") or "_".join(f"u{ord(sign):x}" for sign in plain)
     return f"class_{class_id}" if class_id.isdigit() else class_id
 
 
@@ -173,7 +185,37 @@ def _checked(name: str, frames: npt.NDArray[np.float64], positions: Floats) -> R
         raise UsageError(f"{name}: frame {frames[place]:.0f} comes after frame {frames[place - 1]:.0f}; sort the rows")
     # the sensor gave some frames twice, with almost the same skeleton: the first is kept
     kept = np.concatenate([[True], steps > 0])
-    return Rows(frames=frames[kept].astype(np.int64), positions=positions[kept], repeated=int(np.sum(~kept)))
+    positions = positions[kept]
+    return Rows(
+        frames=frames[kept].astype(np.int64),
+        positions=positions,
+        scores=np.isfinite(positions).all(axis=-1).astype(np.float32),
+        repeated=int(np.sum(~kept)),
+    )
+
+
+def third_is_confidence(recordings: Iterable[Rows]) -> bool:
+    """Tell whether the third number of a point is a confidence: one answer for a whole set, as its points are alike.
+
+    It is, where it lies in 0..1 throughout and x or y go clearly beyond.
+    """
+    is_beyond = False
+    for positions in (rows.positions for rows in recordings if rows.positions.shape[-1] == 3):
+        third = positions[..., 2]
+        if np.any(third < 0) or np.any(third > 1):
+            return False
+        is_beyond |= bool(np.any(np.abs(positions[..., :2]) > CLEARLY_BEYOND))
+    return is_beyond
+
+
+def with_confidence(rows: Rows) -> Rows:
+    """Take the third number of each point for its confidence, and at the origin for a point that is not seen."""
+    if rows.positions.shape[-1] != 3:
+        return rows
+    plane, told = rows.positions[..., :2], rows.positions[..., 2]
+    seen = (told > 0) & np.any(plane != 0, axis=-1)  # not seen where it is NaN
+    positions = np.where(seen[..., None], plane, np.float32(np.nan))
+    return replace(rows, positions=positions, scores=np.where(seen, told, np.float32(0)))
 
 
 def read_labels(path: Path, names: Sequence[str]) -> tuple[dict[str, list[Label]], list[str]]:
@@ -206,7 +248,7 @@ def _read_label_lines(
     file: Path, current: str | None, names: Sequence[str], found: dict[str, list[Label]], left_out: list[str]
 ) -> None:
     for number, line in enumerate(_text(file).splitlines(), start=1):
-        words = [word for word in re.split(r"[\s,;:]+", line.strip()) if word]
+        words = _split(line)
         where = f"{file.name} line {number}"
         if len(words) == 1 and recording_name(Path(f"{words[0]}.txt")) in names:
             current = recording_name(Path(f"{words[0]}.txt"))
@@ -214,28 +256,53 @@ def _read_label_lines(
         elif words:
             if current is None:
                 raise UsageError(f"{where}: {line.strip()[:40]!r} comes before the name of any recording that is there")
-            label = _label(words, where)
+            label = _label(line, where)
             if label is None:
                 left_out.append(f"{where}: a label of {current} has no frames")
             else:
                 found[current].append(label)
 
 
-def _label(words: Sequence[str], where: str) -> Label | None:
+def _label(line: str, where: str) -> Label | None:
     """Read ``name first last``, and a confidence after them where there is one; None where it has no frames."""
-    for count in range(1, len(words) - 1):
-        told = [_number(word) for word in words[count:]]
-        numbers = [number for number in told if number is not None]
-        if len(numbers) == len(told) <= 3:
-            break
-    else:
-        raise UsageError(f"{where}: no label `name first_frame last_frame`, nor the name of a recording that is there")
+    name, words, numbers = _name_and_numbers(line, where)
     first, last = numbers[:2]
     if math.isnan(first) and math.isnan(last):
         return None
     if not (first.is_integer() and last.is_integer() and first <= last):
-        raise UsageError(f"{where}: {words[count]} to {words[count + 1]} are no frames; correct the label")
-    return Label(name=" ".join(words[:count]), first_frame=int(first), last_frame=int(last))
+        raise UsageError(f"{where}: {words[0]} to {words[1]} are no frames; correct the label")
+    return Label(name=name, first_frame=int(first), last_frame=int(last))
+
+
+def _name_and_numbers(line: str, where: str) -> tuple[str, list[str], list[float]]:
+    """Part the name of a label from its two or three numbers: at a sign, or before the first number that fits."""
+    for sign in re.finditer(r"[:,;]", line):
+        name, words = " ".join(line[: sign.start()].split()), _split(line[sign.end() :])
+        numbers = _all_numbers(words)
+        if name and numbers:
+            return name, words, numbers
+    words = _split(line)
+    for count in range(1, len(words) - 1):
+        numbers = _all_numbers(words[count:])
+        if not numbers:
+            continue
+        if len(numbers) == 3 and numbers[2].is_integer() and numbers[2] >= numbers[1]:
+            raise UsageError(
+                f"{where}: is {words[count]} part of the name, or {words[count + 2]} a confidence? write "
+                "`name: first_frame last_frame`"
+            )
+        return " ".join(words[:count]), words[count:], numbers
+    raise UsageError(f"{where}: no label `name first_frame last_frame`, nor the name of a recording that is there")
+
+
+def _split(text: str) -> list[str]:
+    return [word for word in re.split(r"[\s,;:]+", text.strip()) if word]
+
+
+def _all_numbers(words: Sequence[str]) -> list[float]:
+    """Return two or three words as numbers; nothing where they are more, fewer, or no numbers."""
+    numbers = [number for number in map(_number, words) if number is not None]
+    return numbers if len(numbers) == len(words) and len(words) in (2, 3) else []
 
 
 def _number(word: str) -> float | None:
@@ -264,7 +331,7 @@ def labelled_sequence(
     Times come from the frame numbers, since a sensor skips frames; the first frame that was recorded is at 0. The whole
     recording is judged.
     """
-    declared = subjects.get(name)
+    declared = subjects.get(name) or subjects.get(short_number(name))
     rate = (declared.rate if declared else None) or rate
     first, last = int(rows.frames[0]), int(rows.frames[-1])
     gestures: list[Gesture] = []
@@ -280,18 +347,22 @@ def labelled_sequence(
             told.append(f"{name}: {label.name} was cut to what was recorded, frames {start} to {end}")
         span = TimeSpan(start_ns=_time_ns(start - first, rate), end_ns=_time_ns(end + 1 - first, rate))
         gestures.append(Gesture(span=span, class_id=class_id_of(label.name)))
-    seen = np.isfinite(rows.positions).all(axis=-1)
     poses = PoseSequence(
         sequence_id=f"{name}/0",
         subject_id=declared.subject if declared else subject_in(name),
         layout=layout,
         times_ns=np.array([_time_ns(frame - first, rate) for frame in rows.frames.tolist()], np.int64),
         positions=rows.positions,
-        scores=np.asarray(seen, np.float32),
+        scores=rows.scores,
     )
     whole = TimeSpan(start_ns=0, end_ns=_time_ns(last + 1 - first, rate))
     judged = () if labels is None else (whole,)
     return LabelledSequence(poses=poses, gestures=tuple(sorted(gestures)), judged=judged, origin=origin), told
+
+
+def short_number(name: str) -> str:
+    """Return what a spreadsheet makes of the name of a recording: 7 of 0007."""
+    return str(int(name)) if name.isdecimal() else name
 
 
 def _time_ns(frame: int, rate: Fraction) -> int:

@@ -16,7 +16,7 @@ from evaluation.intervals import Floats, Integers
 from evaluation.spans import ClaimedSpan, TrueSpan
 from evaluation.spotting import best_threshold, pairwise_iou
 from models.config import InputConfig
-from models.inputs.normalise import NormalisedSequence, normalise, seen_points
+from models.inputs.normalise import NormalisedSequence, normalise, origin_and_unit, seen_points
 from models.inputs.poses import Gesture, LabelledSequence, PoseSequence
 from models.inputs.skeletons import Skeleton, make_skeleton, watched_points
 from schema.errors import UsageError
@@ -121,6 +121,8 @@ class LinearModel:
 
         Raises ``UsageError`` for poses of another layout.
         """
+        if not poses.times_ns.shape[0]:
+            return []
         sequence = self._normalised(poses)
         frames = _windows(len(sequence.times_ns), self.lengths_s, sequence.rate_hz, self.config.stride)
         if not len(frames):
@@ -160,12 +162,17 @@ def fit_linear(labelled: Sequence[LabelledSequence], *, config: SlidingConfig | 
     The score from which on a claim counts is the one that is best for F1 where each half of the people is judged by a
     model of the other half; of one person alone, by its own.
 
-    Raises ``UsageError`` where there is no gesture, or sequences are of several layouts.
+    Sequences that never show both shoulders at once, which tell place and size, are left out.
+
+    Raises ``UsageError`` where there is no gesture, or sequences are of several layouts, or in the plane and in space.
     """
     config = config or SlidingConfig()
     layouts = sorted({one.poses.layout for one in labelled})
     if len(layouts) > 1:
         raise UsageError(f"sequences of several layouts, {', '.join(layouts)}: learn from one at a time")
+    if len({one.poses.dimensions for one in labelled}) > 1:
+        raise UsageError("some sequences are in the plane and some in space: learn from one kind at a time")
+    labelled = _placeable(labelled)
     model = _fitted(labelled, config)
     people = sorted({_person(one) for one in labelled})
     halves = [[one for one in labelled if _person(one) in some] for some in (people[::2], people[1::2])]
@@ -176,6 +183,27 @@ def fit_linear(labelled: Sequence[LabelledSequence], *, config: SlidingConfig | 
     for learned, judged in (halves, halves[::-1]):
         threshold = _best_threshold(_fitted(learned, config), judged, truths, claims)
     return replace(model, claims_from=threshold)
+
+
+def _placeable(labelled: Sequence[LabelledSequence]) -> list[LabelledSequence]:
+    """Return the sequences that can be put to one place and size.
+
+    Raises ``UsageError`` where none of them holds a gesture.
+    """
+    if not any(one.gestures for one in labelled):
+        raise UsageError("no labelled gesture to learn from")
+    skeleton = make_skeleton(labelled[0].poses.layout, watched_points(labelled[0].poses.layout))
+    placeable = [one for one in labelled if _is_placeable(one.poses, skeleton)]
+    if not any(one.gestures for one in placeable):
+        raise UsageError(
+            f"{len(labelled) - len(placeable)} of {len(labelled)} sequences never show both shoulders at once, which "
+            "tell place and size, and the others hold no gesture: there is nothing to learn from"
+        )
+    return placeable
+
+
+def _is_placeable(poses: PoseSequence, skeleton: Skeleton) -> bool:
+    return bool(poses.times_ns.shape[0]) and origin_and_unit(poses, skeleton) is not None
 
 
 def _person(one: LabelledSequence) -> str:
@@ -203,12 +231,12 @@ def _is_judged(claim: ClaimedSpan, one: LabelledSequence) -> bool:
 
 def _fitted(labelled: Sequence[LabelledSequence], config: SlidingConfig) -> LinearModel:
     gestures = [gesture for one in labelled for gesture in one.gestures]
-    if not gestures:
-        raise UsageError("no labelled gesture to learn from")
     layout = labelled[0].poses.layout
     watched = watched_points(layout)
     points = seen_points([one.poses for one in labelled], watched, fewest_seen=config.input.fewest_seen)
     skeleton = make_skeleton(layout, points)
+    if not skeleton.points:
+        raise UsageError(f"{layout}: no point is seen in {config.input.fewest_seen:.0%} of the frames")
     classes = tuple(sorted({gesture.class_id for gesture in gestures}))
     lengths_s = np.unique(np.quantile([gesture.span.seconds for gesture in gestures], config.length_quantiles))
     cuts: list[tuple[Floats, Integers]] = []
@@ -265,7 +293,9 @@ def pooled(sequence: NormalisedSequence, frames: Integers) -> Floats:
         moved[..., None] * sequence.rate_hz,
         (counts / np.maximum(end - first, 1)[:, None])[..., None],
     ]
-    return np.concatenate(parts, axis=-1).reshape(len(frames), -1)
+    points, axes = sequence.positions.shape[1:]
+    # told in numbers: of no window numpy could not tell how long a row is
+    return np.concatenate(parts, axis=-1).reshape(len(frames), points * (5 * axes + 2))
 
 
 def _summed(values: Floats, first: Integers, end: Integers) -> Floats:

@@ -159,6 +159,70 @@ class TestText:
         with pytest.raises(UsageError, match="sleep are no classes of set"):
             read(tmp_path / "set", "--layout", "kinect20", *extra)
 
+    @pytest.mark.parametrize(
+        ("line", "name"),
+        [
+            ("action 7: 10 20", "action 7"),
+            ("action 7,10,20", "action 7"),
+            ("action 7; 10; 20; 0.5", "action 7"),
+            ("Wave, left hand: 10 20", "Wave, left hand"),
+            ("7 10 20", "7"),
+            ("7, 10, 20, 2", "7"),
+            ("drink water 10 20 0.9", "drink water"),
+            ("挥手: 10 20", "挥手"),
+        ],
+    )
+    def test_names_of_labels_may_have_numbers_and_any_letters(self, tmp_path, line, name):
+        write_rows(tmp_path / "s1.txt", range(30))
+        (tmp_path / "labels.txt").write_text(f"s1\n{line}\n", encoding="utf-8")
+        found = load_text(tmp_path, layout="kinect20", rate=Fraction(10))
+        assert [one.name for one in found.taxonomy] == [name]
+        assert [gesture.span for gesture in found.sequences[0].gestures] == [
+            TimeSpan(start_ns=1_000_000_000, end_ns=2_100_000_000)
+        ]
+
+    def test_a_confidence_is_told_from_depth_by_the_whole_set(self, tmp_path):
+        for name in ("s1", "s2"):
+            write_rows(tmp_path / f"{name}.txt", range(0, 60, 2), points=17)
+        (tmp_path / "labels.txt").write_text("s1\nnod: 1 30\n")
+        in_space = load_text(tmp_path, layout="coco17")
+        assert {one.poses.dimensions for one in in_space.sequences} == {3}
+        for name in ("s1", "s2"):
+            rows = np.loadtxt(tmp_path / f"{name}.txt")
+            rows[:, 1:] *= 100
+            rows[:, 3::3] = 0.75
+            rows[4, 3], rows[5, 4], rows[6, 4:6] = 0, np.nan, 0
+            np.savetxt(tmp_path / f"{name}.txt", rows)
+        found = load_text(tmp_path, layout="coco17")
+        assert {one.poses.dimensions for one in found.sequences} == {2}
+        assert np.argwhere(found.sequences[0].poses.scores != 0.75).tolist() == [[4, 0], [5, 1], [6, 1]]
+        assert np.argwhere(np.isnan(found.sequences[0].poses.positions[..., 0])).tolist() == [[4, 0], [5, 1], [6, 1]]
+        assert any("taken for a confidence" in line for line in describe(found))
+        assert "  points: coco17 in the plane" in describe(found)
+        rows[7, 3] = 1.5
+        np.savetxt(tmp_path / "s2.txt", rows)
+        assert {one.poses.dimensions for one in load_text(tmp_path, layout="coco17").sequences} == {3}
+
+    def test_people_of_recordings_that_are_not_there_are_refused(self, tmp_path):
+        write_rows(tmp_path / "set" / "0007.txt", range(30))
+        (tmp_path / "set" / "labels.txt").write_text("0007\nnod: 1 2\n")
+        people = tmp_path / "people.csv"
+        people.write_text("recording,subject\n7,Ada\n")
+        found = read(tmp_path / "set", "--layout", "kinect20", "--subjects", people)
+        assert "  people: Ada" in describe(found)
+        people.write_text("recording,subject\n7,Ada\n0008,Bob\n")
+        with pytest.raises(UsageError, match=r"1 of 2 rows match no recording of set \(0008\), which are called 0007"):
+            read(tmp_path / "set", "--layout", "kinect20", "--subjects", people)
+
+    def test_files_of_groups_that_cannot_be_read_are_named(self, tmp_path):
+        write_rows(tmp_path / "s1.txt", range(30))
+        (tmp_path / "labels.txt").write_text("s1\nnod: 1 2\n")
+        with pytest.raises(UsageError, match=r"nowhere\.csv can't be read"):
+            read(tmp_path, "--layout", "kinect20", "--groups", tmp_path / "nowhere.csv")
+        (tmp_path / "groups.csv").write_bytes("nod,Köpfe".encode("latin-1"))
+        with pytest.raises(UsageError, match=r"groups\.csv can't be read as UTF-8"):
+            read(tmp_path, "--layout", "kinect20", "--groups", tmp_path / "groups.csv")
+
     def test_labels_beyond_the_recording_are_cut_and_told(self, tmp_path):
         write_rows(tmp_path / "s1.txt", range(10, 40))
         (tmp_path / "labels.txt").write_text("s1\nnod: 5 12\n")
@@ -174,6 +238,7 @@ class TestText:
             ("s1\nnod: 9 5\n", "labels.txt line 2: 9 to 5 are no frames"),
             ("s1\nnod: 1.5 5\n", "labels.txt line 2: 1.5 to 5 are no frames"),
             ("s1\nnod: five 6\n", "labels.txt line 2: no label"),
+            ("s1\naction 7 10 20\n", "labels.txt line 2: is 7 part of the name, or 20 a confidence"),
             ("s1\n", "no labelled gesture in it"),
         ],
     )
@@ -222,6 +287,8 @@ class TestText:
         ("a03_s7_e01", "s7"),
         ("S001C002P003R002A013", "s003"),
         ("subject_4_take2", "s4"),
+        ("S001_P003_E01", "s003"),
+        ("p2_person7_s1", "s7"),
         ("walks3", None),
         ("0002-L", None),
     ],
@@ -234,6 +301,8 @@ def test_class_ids_are_made_of_any_label():
     assert [class_id_of(label) for label in ("sitDown", "7", "Wave (left hand)", "PICK UP")] == [
         "sit_down", "class_7", "wave_left_hand", "pick_up",
     ]  # fmt: skip
+    other = [class_id_of(label) for label in ("挥手", "点头", "挥手 2", "Übung", "salté", "+", "-")]
+    assert other == ["u6325_u624b", "u70b9_u5934", "u6325_u624b_2", "ubung", "salte", "u2b", "u2d"]
 
 
 class TestImports:
@@ -259,6 +328,18 @@ class TestImports:
         assert first.gestures[0].span == first.judged[0], "a label without edges is of the whole clip"
         assert first.gestures[0].class_id == "class_0"
 
+    def test_all_clips_of_a_pickle_are_in_space_or_none(self, tmp_path):
+        random = np.random.default_rng(0)
+        near = random.uniform(0.2, 0.8, (1, 30, 17, 3)).astype(np.float32)
+        clips = [
+            {"frame_dir": f"s{n}", "label": 0, "keypoint": near * scale, "total_frames": 30}
+            for n, scale in enumerate((1, 3000))
+        ]
+        (tmp_path / "clips.pkl").write_bytes(pickle.dumps(clips))
+        found = read(tmp_path)
+        assert [one.poses.dimensions for one in found.sequences] == [3, 3]
+        assert all((one.poses.scores == 1).all() for one in found.sequences), "millimetres are not too far"
+
     def test_a_picture_s_points_come_back_to_their_layout(self, tmp_path):
         points = np.random.default_rng(1).uniform(10, 500, (1, 30, 17, 2)).astype(np.float32)
         scores = np.ones((1, 30, 17), np.float32)
@@ -283,7 +364,9 @@ class TestImports:
         np.savetxt(tmp_path / "Sample0003_skeleton.csv", numbers.reshape(60, -1), delimiter=",", fmt="%.6f")
         (tmp_path / "Sample0003_finelabels.csv").write_text("3,11,30\n")
         (tmp_path / "Sample0003_data.csv").write_text("60,28,8000\n")
-        (one,) = read(tmp_path).sequences
+        found = read(tmp_path)
+        (one,) = found.sequences
+        assert found.notes == ["positions are in space: x, y and depth are read"]
         assert (one.poses.layout, one.poses.dimensions, one.poses.subject_id) == ("kinect25", 3, "3")
         assert one.poses.positions == pytest.approx(numbers[..., :3], abs=1e-5)
         assert one.gestures[0].class_id == "folding_arms"

@@ -13,8 +13,8 @@ NOW_NS = 1_800_000_000 * 10**9
 HOUR_NS = 3600 * 10**9
 OF_OTHER_STAGES = {
     "no_person", "too_short", "not_the_player", "poor_quality", "no_keypoints", "no_movement", "over_budget",
-    "answered", "crashed", "out_of_memory", "timed_out", "invalid_answer", "orphaned", "rejected", "undecided", "merged",
-    "unknown_subject", "imported", "bad_import",
+    "answered", "crashed", "out_of_memory", "timed_out", "invalid_answer", "orphaned", "rejected", "undecided",
+    "merged", "unknown_subject", "imported", "bad_import",
 }  # fmt: skip
 EXPECTED = {
     "missing": "never", "empty": "later", "unreadable": "later", "no_video": "never", "removed": "never",

@@ -128,12 +128,38 @@ def test_both_closed_forms_of_the_regression_agree():
     assert tall.weights == pytest.approx(x.T @ np.linalg.solve(x @ x.T + 3.0 * np.eye(30), y))
 
 
+def unplaceable(labelled):
+    """The same, with one shoulder never seen."""
+    positions, scores = labelled.poses.positions.copy(), labelled.poses.scores.copy()
+    positions[:, 5], scores[:, 5] = np.nan, 0
+    return replace(labelled, poses=replace(labelled.poses, positions=positions, scores=scores))
+
+
+def test_sequences_that_teach_nothing_are_no_hindrance():
+    taught = [swaying(seed) for seed in range(8)]
+    nobody_looked = replace(swaying(10), gestures=(), judged=())
+    shorter_than_every_window = replace(swaying(11, seconds=1), gestures=())
+    model = fit_linear([nobody_looked, *taught, shorter_than_every_window, unplaceable(swaying(12))])
+    unknown = swaying(9)
+    told, _ = model.classify(unknown.poses, [gesture.span for gesture in unknown.gestures])
+    assert told == [gesture.class_id for gesture in unknown.gestures]
+
+
+def test_no_window_gives_no_row_as_long_as_all_others():
+    sequence = normalise(swaying(3).poses, make_skeleton("coco17", range(17)), InputConfig())
+    assert pooled(sequence, np.zeros((0, 2), np.int64)).shape == (0, 17 * 12)
+
+
 def test_what_cannot_be_learned_from_is_refused():
     nothing = replace(swaying(0), gestures=())
     with pytest.raises(UsageError, match="no labelled gesture"):
         fit_linear([nothing])
     with pytest.raises(UsageError, match="coco17, openpose25"):
         fit_linear([swaying(0), swaying(1, layout="openpose25")])
+    with pytest.raises(UsageError, match="in the plane and some in space"):
+        fit_linear([swaying(0), swaying(1, dimensions=3)])
+    with pytest.raises(UsageError, match="1 of 2 sequences never show both shoulders"):
+        fit_linear([unplaceable(swaying(0)), replace(swaying(1), gestures=())])
     with pytest.raises(UsageError, match="knows coco17"):
         fit_linear([swaying(0)]).detect(swaying(1, layout="openpose25").poses)
 
